@@ -1,0 +1,14 @@
+# Finds the Debian packages that mmood is built on. Each is required; README.md gives each one's reason.
+find_package(PkgConfig REQUIRED)
+find_package(Threads REQUIRED)
+find_package(JPEG REQUIRED)
+pkg_check_modules(SPNG REQUIRED IMPORTED_TARGET libspng)
+pkg_check_modules(WEBP REQUIRED IMPORTED_TARGET libwebp libwebpdemux)
+pkg_check_modules(JANSSON REQUIRED IMPORTED_TARGET jansson)
+pkg_check_modules(UTF8PROC REQUIRED IMPORTED_TARGET libutf8proc)
+find_package(GIF REQUIRED)
+find_package(dnnl REQUIRED)
+
+set(MMOOD_LIBRARIES
+    DNNL::dnnl PkgConfig::SPNG PkgConfig::WEBP PkgConfig::JANSSON PkgConfig::UTF8PROC
+    JPEG::JPEG GIF::GIF Threads::Threads m)

@@ -1,0 +1,233 @@
+/* mmood.h - the public interface of mmood: out-of-distribution detection for images with CLIP.
+ *
+ * Three nouns carry everything:
+ *   model     CLIP weights, tokenizer and preprocessing, as loaded. Immutable: any number of threads
+ *             may use one at the same time.
+ *   session   scratch memory and worker threads for running a model. One caller at a time.
+ *   detector  label embeddings, score settings and threshold. Immutable once built or opened; needs a
+ *             model only to turn pictures into embeddings.
+ *
+ * Conventions
+ *   - Functions that can fail take their result first (`out`), return a mmood_status and take a
+ *     caller-owned `mmood_error *error` last, which may be NULL. On failure `*out` is NULL (handles)
+ *     or unspecified (arrays), and `error` says what was found, what was expected and what to do.
+ *   - X_free(NULL) is allowed. Strings are UTF-8. Sizes are in elements unless said otherwise.
+ *   - Nothing here prints, exits, or keeps global state.
+ */
+#ifndef MMOOD_H
+#define MMOOD_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+#if defined(__GNUC__)
+#define MMOOD_API __attribute__((visibility("default")))
+#else
+#define MMOOD_API
+#endif
+
+/* ---- Version ------------------------------------------------------------------------------- */
+
+#define MMOOD_VERSION_MAJOR 0
+#define MMOOD_VERSION_MINOR 1
+#define MMOOD_VERSION_PATCH 0
+#define MMOOD_VERSION_STRING "0.1.0"
+
+/* The version of the library that runs, e.g. "0.1.0". Static; never freed. Any thread. */
+MMOOD_API const char *mmood_version(void);
+
+/* ---- Errors -------------------------------------------------------------------------------- */
+
+typedef enum mmood_status {
+    MMOOD_OK = 0,
+    MMOOD_ERROR_ARGUMENT = 1,    /* the call itself is wrong, such as a NULL handle or beta = NaN */
+    MMOOD_ERROR_MEMORY = 2,      /* an allocation failed */
+    MMOOD_ERROR_IO = 3,          /* a file could not be opened, read or written */
+    MMOOD_ERROR_FORMAT = 4,      /* bytes are not what they should be, such as a truncated JPEG */
+    MMOOD_ERROR_UNSUPPORTED = 5, /* well-formed, but not handled, such as a HEIC picture */
+    MMOOD_ERROR_LIMIT = 6,       /* over a size or depth limit, such as a 3.6 Gpx picture */
+    MMOOD_ERROR_MISMATCH = 7,    /* two things that do not fit, such as a detector and another model */
+    MMOOD_ERROR_NUMERIC = 8      /* NaN or infinity where a finite number is needed */
+} mmood_status;
+
+/* Filled on failure, untouched on success. Owned by the caller; needs no clean-up. */
+typedef struct mmood_error {
+    mmood_status status;
+    char message[1024]; /* one line of UTF-8, no trailing newline, cut if longer */
+} mmood_error;
+
+/* The name of a status, e.g. "format". Static; never NULL. Any thread. */
+MMOOD_API const char *mmood_status_name(mmood_status status);
+
+/* ---- Pictures ------------------------------------------------------------------------------ */
+
+typedef enum mmood_alpha {
+    MMOOD_ALPHA_DROP = 0, /* ignore the alpha channel, as Pillow's convert("RGB") does */
+    MMOOD_ALPHA_WHITE,    /* composite over white */
+    MMOOD_ALPHA_BLACK     /* composite over black */
+} mmood_alpha;
+
+typedef struct mmood_image_options {
+    int apply_orientation; /* 1: turn the picture upright by its EXIF orientation (1 to 8) */
+    mmood_alpha alpha;
+    uint64_t max_pixels; /* width * height allowed, checked before pixels are allocated; 0 = no limit */
+} mmood_image_options;
+
+/* Orientation applied, alpha dropped, 178,956,970 pixels (Pillow's limit). */
+MMOOD_API mmood_image_options mmood_image_options_default(void);
+
+/* A decoded picture: RGB, 8 bits a channel, rows top to bottom without padding. Immutable. */
+typedef struct mmood_image mmood_image;
+
+/* Decodes a JPEG, PNG, WebP or GIF (first frame) from memory; the format is found by content.
+ * `options` may be NULL (defaults). The caller frees `*out`. Any thread. Fails with FORMAT (broken or
+ * truncated), UNSUPPORTED (another format, which is named), LIMIT (too many pixels), MEMORY. */
+MMOOD_API mmood_status mmood_image_decode(mmood_image **out, const void *data, size_t size,
+                                          const mmood_image_options *options, mmood_error *error);
+
+/* The same from a file; IO if it cannot be read. Messages do not repeat the path. */
+MMOOD_API mmood_status mmood_image_load(mmood_image **out, const char *path,
+                                        const mmood_image_options *options, mmood_error *error);
+
+/* Copies `height` x `width` x 3 bytes of RGB into a picture. Both sides at least 1. */
+MMOOD_API mmood_status mmood_image_from_rgb(mmood_image **out, const uint8_t *rgb, size_t width,
+                                            size_t height, mmood_error *error);
+
+MMOOD_API size_t mmood_image_width(const mmood_image *image);
+MMOOD_API size_t mmood_image_height(const mmood_image *image);
+
+/* [height, width, 3] bytes, owned by the picture. */
+MMOOD_API const uint8_t *mmood_image_pixels(const mmood_image *image);
+
+MMOOD_API void mmood_image_free(mmood_image *image);
+
+typedef enum mmood_filter {
+    MMOOD_FILTER_BILINEAR = 2, /* the numbers are Pillow's, as preprocessor_config.json has them */
+    MMOOD_FILTER_BICUBIC = 3
+} mmood_filter;
+
+/* What preprocessor_config.json asks for. Steps in order: resize, centre crop, scale, normalise. */
+typedef struct mmood_preprocess {
+    int resize;            /* 1: resize */
+    int shortest_edge;     /* > 0: the shorter side becomes this, the longer int(this * long / short) */
+    int resize_width;      /* used if shortest_edge is 0: */
+    int resize_height;     /*   resize to exactly this, without keeping the proportions */
+    mmood_filter filter;
+    int center_crop;       /* 1: cut the middle out, offset (n - crop) / 2; smaller pictures are padded
+                              with zeros, as Hugging Face does */
+    int crop_width;        /* the width and height the model sees, in pixels */
+    int crop_height;
+    float rescale_factor;  /* usually 1/255; 0 if do_rescale is false */
+    float mean[3];         /* per channel R, G, B; 0 and 1 if do_normalize is false */
+    float std[3];
+} mmood_preprocess;
+
+/* Writes the 8-bit crop that the model sees, [crop_height, crop_width, 3], to `out`, whose `out_size`
+ * is in bytes and must be exactly that. Equal to Pillow's antialiased two-pass resize on 8-bit values.
+ * Any thread. */
+MMOOD_API mmood_status mmood_image_preprocess(uint8_t *out, size_t out_size, const mmood_image *image,
+                                              const mmood_preprocess *preprocess, mmood_error *error);
+
+/* ---- Models -------------------------------------------------------------------------------- */
+
+typedef enum mmood_precision {
+    MMOOD_PRECISION_AUTO = 0, /* bf16 where the CPU multiplies it natively, else f32 */
+    MMOOD_PRECISION_F32,
+    MMOOD_PRECISION_BF16
+} mmood_precision;
+
+typedef struct mmood_model_options {
+    mmood_precision precision;
+    int threads; /* used while loading; 0 = all CPUs this process may use */
+    int resample; /* 0: as preprocessor_config.json says; else a mmood_filter that replaces it */
+} mmood_model_options;
+
+MMOOD_API mmood_model_options mmood_model_options_default(void);
+
+typedef struct mmood_model mmood_model;
+
+/* One tower's shape, from config.json. */
+typedef struct mmood_tower_info {
+    int width;        /* hidden_size */
+    int layers;       /* num_hidden_layers */
+    int heads;        /* num_attention_heads */
+    int mlp_width;    /* intermediate_size */
+    const char *activation; /* "quick_gelu", "gelu" or "gelu_new"; static */
+    double layer_norm_eps;
+} mmood_tower_info;
+
+typedef struct mmood_model_info {
+    int dimension;   /* of an embedding: projection_dim */
+    int image_size;  /* pixels a side that the vision tower takes */
+    int patch_size;
+    int vocabulary;  /* number of token ids */
+    int context;     /* longest text in tokens, BOS and EOT included: 77 */
+    int eot_rule;    /* 0: pool at the largest id (old configs, eos_token_id 2); 1: at the first eos */
+    int eos_token_id;
+    double logit_scale; /* exp of the stored logarithm; about 100 for trained CLIP */
+    mmood_tower_info vision;
+    mmood_tower_info text;
+    mmood_preprocess preprocess;
+    mmood_precision precision;  /* in use: never AUTO */
+    const char *precision_reason; /* why, in words; owned by the model */
+    const char *fingerprint;    /* 64 hex digits: SHA-256 of weights, config and preprocessing; owned by the model */
+    uint64_t weight_bytes;      /* memory held by packed weights */
+} mmood_model_info;
+
+/* Opens a Hugging Face CLIP directory: config.json, preprocessor_config.json, tokenizer.json or
+ * vocab.json + merges.txt, and model.safetensors or model.safetensors.index.json with its shards.
+ * `options` may be NULL. The caller frees `*out`, after all sessions on it. */
+MMOOD_API mmood_status mmood_model_open(mmood_model **out, const char *directory,
+                                        const mmood_model_options *options, mmood_error *error);
+
+/* Fills `out`; its strings live as long as the model. Any thread. */
+MMOOD_API void mmood_model_describe(const mmood_model *model, mmood_model_info *out);
+
+/* Token ids of `text` (`length` bytes), BOS and EOT included, to out[0 .. *count). At most the model's
+ * `context` ids are written, so `out` needs room for that many. `*truncated` (may be NULL) is set to 1 if the text was cut to
+ * fit, else 0; the last id is EOT either way. Invalid UTF-8 is a FORMAT error. Any thread. */
+MMOOD_API mmood_status mmood_model_tokenize(uint32_t *out, size_t *count, int *truncated,
+                                            const mmood_model *model, const char *text, size_t length,
+                                            mmood_error *error);
+
+MMOOD_API void mmood_model_free(mmood_model *model);
+
+/* ---- Sessions ------------------------------------------------------------------------------ */
+
+typedef struct mmood_session_options {
+    int threads; /* workers; 0 = all CPUs this process may use (affinity and cgroup limits honoured) */
+} mmood_session_options;
+
+MMOOD_API mmood_session_options mmood_session_options_default(void);
+
+typedef struct mmood_session mmood_session;
+
+/* Creates workers and their scratch memory for `model`, which must outlive the session. A session may
+ * be used by one thread at a time; create one a thread for more. The caller frees `*out`. */
+MMOOD_API mmood_status mmood_session_create(mmood_session **out, const mmood_model *model,
+                                            const mmood_session_options *options, mmood_error *error);
+
+/* Unit-length embeddings of `count` crops, each [crop_height, crop_width, 3] bytes as
+ * mmood_image_preprocess makes them, to `out` [count, dimension]. A row does not depend on the others,
+ * on their number, nor on the number of threads (bitwise, with oneDNN's packed matmuls). */
+MMOOD_API mmood_status mmood_session_embed_images(float *out, mmood_session *session,
+                                                  const uint8_t *const *crops, size_t count,
+                                                  mmood_error *error);
+
+/* Unit-length embeddings of `count` NUL-terminated texts to `out` [count, dimension]. Texts that are
+ * too long are cut; `*truncated` (may be NULL) receives how many were. */
+MMOOD_API mmood_status mmood_session_embed_texts(float *out, size_t *truncated, mmood_session *session,
+                                                 const char *const *texts, size_t count,
+                                                 mmood_error *error);
+
+MMOOD_API void mmood_session_free(mmood_session *session);
+
+#ifdef __cplusplus
+}
+#endif
+
+#endif /* MMOOD_H */

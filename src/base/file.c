@@ -1,0 +1,170 @@
+/* file.c - memory maps, whole-file reads and atomic writes on POSIX. */
+#include "base/file.h"
+
+#include "base/error.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+static mmood_status open_regular(int *out, size_t *size, const char *path, mmood_error *error)
+{
+    /* O_NONBLOCK: opening a FIFO must not wait for a writer; it is refused just below. */
+    int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
+    if (fd < 0)
+        return mm_error_set(error, MMOOD_ERROR_IO, "cannot be opened: %s", strerror(errno));
+    struct stat st;
+    if (fstat(fd, &st) != 0) {
+        int code = errno;
+        close(fd);
+        return mm_error_set(error, MMOOD_ERROR_IO, "cannot be examined: %s", strerror(code));
+    }
+    if (!S_ISREG(st.st_mode)) {
+        close(fd);
+        return mm_error_set(error, MMOOD_ERROR_IO, "is %s, expected a regular file",
+                            S_ISDIR(st.st_mode) ? "a directory" : "not a file");
+    }
+    *out = fd;
+    *size = (size_t)st.st_size;
+    return MMOOD_OK;
+}
+
+mmood_status mm_map_open(mm_map *out, const char *path, mmood_error *error)
+{
+    *out = (mm_map){0};
+    int fd;
+    size_t size;
+    mmood_status status = open_regular(&fd, &size, path, error);
+    if (status)
+        return status;
+    if (size == 0) {
+        close(fd);
+        return MMOOD_OK;
+    }
+    void *data = mmap(NULL, size, PROT_READ, MAP_PRIVATE, fd, 0);
+    int code = errno;
+    close(fd);
+    if (data == MAP_FAILED)
+        return mm_error_set(error, MMOOD_ERROR_IO, "cannot be mapped: %s", strerror(code));
+    out->data = data;
+    out->size = size;
+    return MMOOD_OK;
+}
+
+void mm_map_close(mm_map *map)
+{
+    if (map->data)
+        munmap((void *)(uintptr_t)map->data, map->size);
+    *map = (mm_map){0};
+}
+
+mmood_status mm_file_read(uint8_t **out, size_t *size, const char *path, size_t limit,
+                          mmood_error *error)
+{
+    *out = NULL;
+    *size = 0;
+    int fd;
+    size_t expected;
+    mmood_status status = open_regular(&fd, &expected, path, error);
+    if (status)
+        return status;
+    if (expected > limit) {
+        close(fd);
+        return mm_error_set(error, MMOOD_ERROR_LIMIT, "has %zu bytes, more than the limit of %zu",
+                            expected, limit);
+    }
+    uint8_t *data = malloc(expected + 1);
+    if (!data) {
+        close(fd);
+        return mm_error_set(error, MMOOD_ERROR_MEMORY, "no memory for %zu bytes", expected);
+    }
+    size_t have = 0;
+    while (have < expected) {
+        ssize_t n = read(fd, data + have, expected - have);
+        if (n < 0 && errno == EINTR)
+            continue;
+        if (n < 0) {
+            int code = errno;
+            close(fd);
+            free(data);
+            return mm_error_set(error, MMOOD_ERROR_IO, "cannot be read: %s", strerror(code));
+        }
+        if (n == 0)
+            break;
+        have += (size_t)n;
+    }
+    close(fd);
+    data[have] = 0;
+    *out = data;
+    *size = have;
+    return MMOOD_OK;
+}
+
+static mmood_status write_all(int fd, const uint8_t *data, size_t size, mmood_error *error)
+{
+    while (size > 0) {
+        ssize_t n = write(fd, data, size);
+        if (n < 0 && errno == EINTR)
+            continue;
+        if (n < 0)
+            return mm_error_set(error, MMOOD_ERROR_IO, "cannot be written: %s", strerror(errno));
+        data += n;
+        size -= (size_t)n;
+    }
+    return MMOOD_OK;
+}
+
+mmood_status mm_file_write(const char *path, const void *data, size_t size, mmood_error *error)
+{
+    size_t length = strlen(path);
+    char *temporary = malloc(length + 8);
+    if (!temporary)
+        return mm_error_set(error, MMOOD_ERROR_MEMORY, "no memory for a file name");
+    memcpy(temporary, path, length);
+    memcpy(temporary + length, ".XXXXXX", 8);
+    int fd = mkstemp(temporary);
+    if (fd < 0) {
+        int code = errno;
+        free(temporary);
+        return mm_error_set(error, MMOOD_ERROR_IO, "cannot be created: %s", strerror(code));
+    }
+    mmood_status status = write_all(fd, data, size, error);
+    /* mkstemp makes the file private; results get the permissions any program's output has. */
+    mode_t mask = umask(0);
+    umask(mask);
+    if (!status && (fchmod(fd, 0666 & ~mask) != 0 || fsync(fd) != 0))
+        status = mm_error_set(error, MMOOD_ERROR_IO, "cannot be finished: %s", strerror(errno));
+    if (close(fd) != 0 && !status)
+        status = mm_error_set(error, MMOOD_ERROR_IO, "cannot be closed: %s", strerror(errno));
+    if (!status && rename(temporary, path) != 0)
+        status = mm_error_set(error, MMOOD_ERROR_IO, "cannot be put in place: %s", strerror(errno));
+    if (status)
+        unlink(temporary);
+    free(temporary);
+    return status;
+}
+
+int mm_file_exists(const char *path)
+{
+    struct stat st;
+    return stat(path, &st) == 0;
+}
+
+char *mm_path_join(const char *directory, const char *name)
+{
+    size_t a = strlen(directory), b = strlen(name);
+    int slash = a > 0 && directory[a - 1] != '/';
+    char *path = malloc(a + (size_t)slash + b + 1);
+    if (!path)
+        return NULL;
+    memcpy(path, directory, a);
+    if (slash)
+        path[a] = '/';
+    memcpy(path + a + (size_t)slash, name, b + 1);
+    return path;
+}

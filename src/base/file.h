@@ -1,0 +1,33 @@
+/* file.h - reading files: a read-only memory map, and a whole file in a buffer. */
+#ifndef MM_BASE_FILE_H
+#define MM_BASE_FILE_H
+
+#include "mmood.h"
+
+/* A read-only mapping. `data` is NULL and `size` 0 for an empty file. */
+typedef struct mm_map {
+    const uint8_t *data;
+    size_t size;
+} mm_map;
+
+/* Maps a regular file. Messages say what failed and why, without the path: callers that know the
+ * user's name for the file add it with mm_error_prefix. */
+mmood_status mm_map_open(mm_map *out, const char *path, mmood_error *error);
+void mm_map_close(mm_map *map);
+
+/* Reads a whole file of at most `limit` bytes into memory that the caller frees; one NUL byte follows
+ * the contents and is not counted in `*size`. */
+mmood_status mm_file_read(uint8_t **out, size_t *size, const char *path, size_t limit,
+                          mmood_error *error);
+
+/* Writes `size` bytes to `path` by way of a temporary file beside it and a rename, so that a reader
+ * sees the old or the new contents, never half. */
+mmood_status mm_file_write(const char *path, const void *data, size_t size, mmood_error *error);
+
+/* 1 if `path` names something that exists. */
+int mm_file_exists(const char *path);
+
+/* "directory/name" in memory that the caller frees; NULL if memory is out. */
+char *mm_path_join(const char *directory, const char *name);
+
+#endif
