@@ -134,10 +134,9 @@ mmood_status mm_file_write(const char *path, const void *data, size_t size, mmoo
         return mm_error_set(error, MMOOD_ERROR_IO, "cannot be created: %s", strerror(code));
     }
     mmood_status status = write_all(fd, data, size, error);
-    /* mkstemp makes the file private; results get the permissions any program's output has. */
-    mode_t mask = umask(0);
-    umask(mask);
-    if (!status && (fchmod(fd, 0666 & ~mask) != 0 || fsync(fd) != 0))
+    /* mkstemp makes the file private; others may read a result. Asking for the umask would change it
+     * for a moment in every thread, so the usual outcome is set instead. */
+    if (!status && (fchmod(fd, 0644) != 0 || fsync(fd) != 0))
         status = mm_error_set(error, MMOOD_ERROR_IO, "cannot be finished: %s", strerror(errno));
     if (close(fd) != 0 && !status)
         status = mm_error_set(error, MMOOD_ERROR_IO, "cannot be closed: %s", strerror(errno));

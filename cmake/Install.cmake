@@ -1,0 +1,1 @@
+# Installs the library, the header, the pkg-config file and the CMake package.

@@ -1,0 +1,156 @@
+/* pool.c - worker threads on pthreads, and how many CPUs the process may use. */
+#ifndef _GNU_SOURCE
+#define _GNU_SOURCE /* sched_getaffinity */
+#endif
+#include "base/pool.h"
+
+#include "base/error.h"
+
+#include <pthread.h>
+#include <sched.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+struct mm_pool {
+    pthread_mutex_t lock;
+    pthread_cond_t start; /* a new job, or the end */
+    pthread_cond_t done;  /* the last worker of a job has finished */
+    int size;
+    int count;    /* workers that take part in the current job */
+    int running;  /* of those, how many have not finished */
+    int stopping;
+    unsigned long generation; /* number of the current job */
+    mm_pool_job *job;
+    void *context;
+    struct worker {
+        mm_pool *pool;
+        pthread_t thread;
+        int index;
+    } workers[];
+};
+
+/* The CPU quota of a cgroup in whole CPUs, rounded up; 0 if there is none. */
+static int cgroup_limit(void)
+{
+    long long quota = -1, period = -1;
+    FILE *file = fopen("/sys/fs/cgroup/cpu.max", "re");
+    if (file) {
+        if (fscanf(file, "%lld %lld", &quota, &period) != 2)
+            quota = -1; /* "max" */
+        fclose(file);
+    } else if ((file = fopen("/sys/fs/cgroup/cpu/cpu.cfs_quota_us", "re"))) {
+        if (fscanf(file, "%lld", &quota) != 1)
+            quota = -1;
+        fclose(file);
+        file = fopen("/sys/fs/cgroup/cpu/cpu.cfs_period_us", "re");
+        if (!file || fscanf(file, "%lld", &period) != 1)
+            quota = -1;
+        if (file)
+            fclose(file);
+    }
+    if (quota <= 0 || period <= 0)
+        return 0;
+    long long cpus = (quota + period - 1) / period;
+    return cpus > 4096 ? 4096 : (int)cpus;
+}
+
+int mm_cpu_count(void)
+{
+    cpu_set_t set;
+    CPU_ZERO(&set);
+    int cpus = 1;
+    if (sched_getaffinity(0, sizeof set, &set) == 0)
+        cpus = CPU_COUNT(&set);
+    int limit = cgroup_limit();
+    if (limit > 0 && limit < cpus)
+        cpus = limit;
+    return cpus < 1 ? 1 : cpus;
+}
+
+static void *worker_main(void *argument)
+{
+    struct worker *self = argument;
+    mm_pool *pool = self->pool;
+    unsigned long seen = 0;
+    pthread_mutex_lock(&pool->lock);
+    for (;;) {
+        while (!pool->stopping && pool->generation == seen)
+            pthread_cond_wait(&pool->start, &pool->lock);
+        if (pool->stopping)
+            break;
+        seen = pool->generation;
+        if (self->index >= pool->count)
+            continue;
+        mm_pool_job *job = pool->job;
+        void *context = pool->context;
+        pthread_mutex_unlock(&pool->lock);
+        job(context, self->index);
+        pthread_mutex_lock(&pool->lock);
+        if (--pool->running == 0)
+            pthread_cond_signal(&pool->done);
+    }
+    pthread_mutex_unlock(&pool->lock);
+    return NULL;
+}
+
+mmood_status mm_pool_create(mm_pool **out, int threads, mmood_error *error)
+{
+    *out = NULL;
+    if (threads < 1 || threads > 4096)
+        return mm_error_set(error, MMOOD_ERROR_ARGUMENT, "%d threads, expected 1 to 4096", threads);
+    mm_pool *pool = calloc(1, sizeof *pool + (size_t)threads * sizeof pool->workers[0]);
+    if (!pool)
+        return mm_error_set(error, MMOOD_ERROR_MEMORY, "no memory for %d threads", threads);
+    pthread_mutex_init(&pool->lock, NULL);
+    pthread_cond_init(&pool->start, NULL);
+    pthread_cond_init(&pool->done, NULL);
+    for (int i = 0; i < threads; i++) {
+        pool->workers[i].pool = pool;
+        pool->workers[i].index = i;
+        int code = pthread_create(&pool->workers[i].thread, NULL, worker_main, &pool->workers[i]);
+        if (code != 0) {
+            mm_pool_free(pool);
+            return mm_error_set(error, MMOOD_ERROR_MEMORY, "thread %d of %d cannot be started: %s",
+                                i + 1, threads, strerror(code));
+        }
+        pool->size = i + 1;
+    }
+    *out = pool;
+    return MMOOD_OK;
+}
+
+int mm_pool_size(const mm_pool *pool)
+{
+    return pool->size;
+}
+
+void mm_pool_run(mm_pool *pool, int count, mm_pool_job *job, void *context)
+{
+    pthread_mutex_lock(&pool->lock);
+    pool->job = job;
+    pool->context = context;
+    pool->count = count < pool->size ? count : pool->size;
+    pool->running = pool->count;
+    pool->generation++;
+    pthread_cond_broadcast(&pool->start);
+    while (pool->running > 0)
+        pthread_cond_wait(&pool->done, &pool->lock);
+    pthread_mutex_unlock(&pool->lock);
+}
+
+void mm_pool_free(mm_pool *pool)
+{
+    if (!pool)
+        return;
+    pthread_mutex_lock(&pool->lock);
+    pool->stopping = 1;
+    pthread_cond_broadcast(&pool->start);
+    pthread_mutex_unlock(&pool->lock);
+    for (int i = 0; i < pool->size; i++)
+        pthread_join(pool->workers[i].thread, NULL);
+    pthread_cond_destroy(&pool->done);
+    pthread_cond_destroy(&pool->start);
+    pthread_mutex_destroy(&pool->lock);
+    free(pool);
+}

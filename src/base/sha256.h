@@ -1,0 +1,20 @@
+/* sha256.h - SHA-256 (FIPS 180-4), for fingerprints of models, settings and files. */
+#ifndef MM_BASE_SHA256_H
+#define MM_BASE_SHA256_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+typedef struct mm_sha256 {
+    uint32_t state[8];
+    uint64_t length; /* bytes taken so far */
+    uint8_t block[64];
+} mm_sha256;
+
+void mm_sha256_init(mm_sha256 *hash);
+void mm_sha256_update(mm_sha256 *hash, const void *data, size_t size);
+
+/* Writes 64 lower-case hex digits and a NUL. The hash is used up. */
+void mm_sha256_finish(char out[65], mm_sha256 *hash);
+
+#endif
