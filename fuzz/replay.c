@@ -10,8 +10,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
 static unsigned long files_run;
 
-static int run_file(const char *path)
-{
+static int run_file(const char *path) {
     FILE *file = fopen(path, "rb");
     if (!file) {
         perror(path);
@@ -33,8 +32,7 @@ static int run_file(const char *path)
     return ok;
 }
 
-static int run_folder(const char *path)
-{
+static int run_folder(const char *path) {
     DIR *folder = opendir(path);
     if (!folder)
         return run_file(path);
@@ -51,8 +49,7 @@ static int run_folder(const char *path)
     return ok;
 }
 
-int main(int argc, char **argv)
-{
+int main(int argc, char **argv) {
     int ok = 1;
     for (int i = 1; i < argc; i++)
         ok = run_folder(argv[i]) && ok;

@@ -1,16 +1,16 @@
 /* mmood.h - the public interface of mmood: out-of-distribution detection for images with CLIP.
  *
  * Three nouns carry everything:
- *   model     CLIP weights, tokenizer and preprocessing, as loaded. Immutable: any number of threads
- *             may use one at the same time.
- *   session   scratch memory and worker threads for running a model. One caller at a time.
- *   detector  label embeddings, score settings and threshold. Immutable once built or opened; needs a
- *             model only to turn pictures into embeddings.
+ *   model     CLIP weights, tokenizer and preprocessing, as loaded. Immutable: any number of
+ * threads may use one at the same time. session   scratch memory and worker threads for running a
+ * model. One caller at a time. detector  label embeddings, score settings and threshold. Immutable
+ * once built or opened; needs a model only to turn pictures into embeddings.
  *
  * Conventions
  *   - Functions that can fail take their result first (`out`), return a mmood_status and take a
- *     caller-owned `mmood_error *error` last, which may be NULL. On failure `*out` is NULL (handles)
- *     or unspecified (arrays), and `error` says what was found, what was expected and what to do.
+ *     caller-owned `mmood_error *error` last, which may be NULL. On failure `*out` is NULL
+ * (handles) or unspecified (arrays), and `error` says what was found, what was expected and what to
+ * do.
  *   - X_free(NULL) is allowed. Strings are UTF-8. Sizes are in elements unless said otherwise.
  *   - Nothing here prints, exits, or keeps global state.
  */
@@ -50,8 +50,8 @@ typedef enum mmood_status {
     MMOOD_ERROR_FORMAT = 4,      /* bytes are not what they should be, such as a truncated JPEG */
     MMOOD_ERROR_UNSUPPORTED = 5, /* well-formed, but not handled, such as a HEIC picture */
     MMOOD_ERROR_LIMIT = 6,       /* over a size or depth limit, such as a 3.6 Gpx picture */
-    MMOOD_ERROR_MISMATCH = 7,    /* two things that do not fit, such as a detector and another model */
-    MMOOD_ERROR_NUMERIC = 8      /* NaN or infinity where a finite number is needed */
+    MMOOD_ERROR_MISMATCH = 7, /* two things that do not fit, such as a detector and another model */
+    MMOOD_ERROR_NUMERIC = 8   /* NaN or infinity where a finite number is needed */
 } mmood_status;
 
 /* Filled on failure, untouched on success. Owned by the caller; needs no clean-up. */
@@ -74,7 +74,8 @@ typedef enum mmood_alpha {
 typedef struct mmood_image_options {
     int apply_orientation; /* 1: turn the picture upright by its EXIF orientation (1 to 8) */
     mmood_alpha alpha;
-    uint64_t max_pixels; /* width * height allowed, checked before pixels are allocated; 0 = no limit */
+    uint64_t
+        max_pixels; /* width * height allowed, checked before pixels are allocated; 0 = no limit */
 } mmood_image_options;
 
 /* Orientation applied, alpha dropped, 178,956,970 pixels (Pillow's limit). */
@@ -84,8 +85,8 @@ MMOOD_API mmood_image_options mmood_image_options_default(void);
 typedef struct mmood_image mmood_image;
 
 /* Decodes a JPEG, PNG, WebP or GIF (first frame) from memory; the format is found by content.
- * `options` may be NULL (defaults). The caller frees `*out`. Any thread. Fails with FORMAT (broken or
- * truncated), UNSUPPORTED (another format, which is named), LIMIT (too many pixels), MEMORY. */
+ * `options` may be NULL (defaults). The caller frees `*out`. Any thread. Fails with FORMAT (broken
+ * or truncated), UNSUPPORTED (another format, which is named), LIMIT (too many pixels), MEMORY. */
 MMOOD_API mmood_status mmood_image_decode(mmood_image **out, const void *data, size_t size,
                                           const mmood_image_options *options, mmood_error *error);
 
@@ -112,25 +113,27 @@ typedef enum mmood_filter {
 
 /* What preprocessor_config.json asks for. Steps in order: resize, centre crop, scale, normalise. */
 typedef struct mmood_preprocess {
-    int resize;            /* 1: resize */
-    int shortest_edge;     /* > 0: the shorter side becomes this, the longer int(this * long / short) */
-    int resize_width;      /* used if shortest_edge is 0: */
-    int resize_height;     /*   resize to exactly this, without keeping the proportions */
+    int resize;        /* 1: resize */
+    int shortest_edge; /* > 0: the shorter side becomes this, the longer int(this * long / short) */
+    int resize_width;  /* used if shortest_edge is 0: */
+    int resize_height; /*   resize to exactly this, without keeping the proportions */
     mmood_filter filter;
-    int center_crop;       /* 1: cut the middle out, offset (n - crop) / 2; smaller pictures are padded
-                              with zeros, as Hugging Face does */
-    int crop_width;        /* the width and height the model sees, in pixels */
+    int center_crop; /* 1: cut the middle out, offset (n - crop) / 2; smaller pictures are padded
+                        with zeros, as Hugging Face does */
+    int crop_width;  /* the width and height the model sees, in pixels */
     int crop_height;
-    float rescale_factor;  /* usually 1/255; 0 if do_rescale is false */
-    float mean[3];         /* per channel R, G, B; 0 and 1 if do_normalize is false */
+    float rescale_factor; /* usually 1/255; 0 if do_rescale is false */
+    float mean[3];        /* per channel R, G, B; 0 and 1 if do_normalize is false */
     float std[3];
 } mmood_preprocess;
 
-/* Writes the 8-bit crop that the model sees, [crop_height, crop_width, 3], to `out`, whose `out_size`
- * is in bytes and must be exactly that. Equal to Pillow's antialiased two-pass resize on 8-bit values.
- * Any thread. */
-MMOOD_API mmood_status mmood_image_preprocess(uint8_t *out, size_t out_size, const mmood_image *image,
-                                              const mmood_preprocess *preprocess, mmood_error *error);
+/* Writes the 8-bit crop that the model sees, [crop_height, crop_width, 3], to `out`, whose
+ * `out_size` is in bytes and must be exactly that. Equal to Pillow's antialiased two-pass resize on
+ * 8-bit values. Any thread. */
+MMOOD_API mmood_status mmood_image_preprocess(uint8_t *out, size_t out_size,
+                                              const mmood_image *image,
+                                              const mmood_preprocess *preprocess,
+                                              mmood_error *error);
 
 /* ---- Models -------------------------------------------------------------------------------- */
 
@@ -142,7 +145,7 @@ typedef enum mmood_precision {
 
 typedef struct mmood_model_options {
     mmood_precision precision;
-    int threads; /* used while loading; 0 = all CPUs this process may use */
+    int threads;  /* used while loading; 0 = all CPUs this process may use */
     int resample; /* 0: as preprocessor_config.json says; else a mmood_filter that replaces it */
 } mmood_model_options;
 
@@ -152,30 +155,31 @@ typedef struct mmood_model mmood_model;
 
 /* One tower's shape, from config.json. */
 typedef struct mmood_tower_info {
-    int width;        /* hidden_size */
-    int layers;       /* num_hidden_layers */
-    int heads;        /* num_attention_heads */
-    int mlp_width;    /* intermediate_size */
+    int width;              /* hidden_size */
+    int layers;             /* num_hidden_layers */
+    int heads;              /* num_attention_heads */
+    int mlp_width;          /* intermediate_size */
     const char *activation; /* "quick_gelu", "gelu" or "gelu_new"; static */
     double layer_norm_eps;
 } mmood_tower_info;
 
 typedef struct mmood_model_info {
-    int dimension;   /* of an embedding: projection_dim */
-    int image_size;  /* pixels a side that the vision tower takes */
+    int dimension;  /* of an embedding: projection_dim */
+    int image_size; /* pixels a side that the vision tower takes */
     int patch_size;
-    int vocabulary;  /* number of token ids */
-    int context;     /* longest text in tokens, BOS and EOT included: 77 */
-    int eot_rule;    /* 0: pool at the largest id (old configs, eos_token_id 2); 1: at the first eos */
+    int vocabulary; /* number of token ids */
+    int context;    /* longest text in tokens, BOS and EOT included: 77 */
+    int eot_rule; /* 0: pool at the largest id (old configs, eos_token_id 2); 1: at the first eos */
     int eos_token_id;
     double logit_scale; /* exp of the stored logarithm; about 100 for trained CLIP */
     mmood_tower_info vision;
     mmood_tower_info text;
     mmood_preprocess preprocess;
-    mmood_precision precision;  /* in use: never AUTO */
+    mmood_precision precision;    /* in use: never AUTO */
     const char *precision_reason; /* why, in words; owned by the model */
-    const char *fingerprint;    /* 64 hex digits: SHA-256 of weights, config and preprocessing; owned by the model */
-    uint64_t weight_bytes;      /* memory held by packed weights */
+    const char *fingerprint; /* 64 hex digits: SHA-256 of weights, config and preprocessing; owned
+                                by the model */
+    uint64_t weight_bytes;   /* memory held by packed weights */
 } mmood_model_info;
 
 /* Opens a Hugging Face CLIP directory: config.json, preprocessor_config.json, tokenizer.json or
@@ -187,44 +191,217 @@ MMOOD_API mmood_status mmood_model_open(mmood_model **out, const char *directory
 /* Fills `out`; its strings live as long as the model. Any thread. */
 MMOOD_API void mmood_model_describe(const mmood_model *model, mmood_model_info *out);
 
-/* Token ids of `text` (`length` bytes), BOS and EOT included, to out[0 .. *count). At most the model's
- * `context` ids are written, so `out` needs room for that many. `*truncated` (may be NULL) is set to 1 if the text was cut to
- * fit, else 0; the last id is EOT either way. Invalid UTF-8 is a FORMAT error. Any thread. */
+/* Token ids of `text` (`length` bytes), BOS and EOT included, to out[0 .. *count). At most the
+ * model's `context` ids are written, so `out` needs room for that many. `*truncated` (may be NULL)
+ * is set to 1 if the text was cut to fit, else 0; the last id is EOT either way. Invalid UTF-8 is a
+ * FORMAT error. Any thread. */
 MMOOD_API mmood_status mmood_model_tokenize(uint32_t *out, size_t *count, int *truncated,
-                                            const mmood_model *model, const char *text, size_t length,
-                                            mmood_error *error);
+                                            const mmood_model *model, const char *text,
+                                            size_t length, mmood_error *error);
+
+/* The directory it was opened from. Owned by the model. Any thread. */
+MMOOD_API const char *mmood_model_path(const mmood_model *model);
 
 MMOOD_API void mmood_model_free(mmood_model *model);
 
 /* ---- Sessions ------------------------------------------------------------------------------ */
 
 typedef struct mmood_session_options {
-    int threads; /* workers; 0 = all CPUs this process may use (affinity and cgroup limits honoured) */
+    int threads; /* workers; 0 = all CPUs this process may use (affinity and cgroup limits honoured)
+                  */
 } mmood_session_options;
 
 MMOOD_API mmood_session_options mmood_session_options_default(void);
 
 typedef struct mmood_session mmood_session;
 
-/* Creates workers and their scratch memory for `model`, which must outlive the session. A session may
- * be used by one thread at a time; create one a thread for more. The caller frees `*out`. */
+/* Creates workers and their scratch memory for `model`, which must outlive the session. A session
+ * may be used by one thread at a time; create one a thread for more. The caller frees `*out`. */
 MMOOD_API mmood_status mmood_session_create(mmood_session **out, const mmood_model *model,
-                                            const mmood_session_options *options, mmood_error *error);
+                                            const mmood_session_options *options,
+                                            mmood_error *error);
 
 /* Unit-length embeddings of `count` crops, each [crop_height, crop_width, 3] bytes as
- * mmood_image_preprocess makes them, to `out` [count, dimension]. A row does not depend on the others,
- * on their number, nor on the number of threads (bitwise, with oneDNN's packed matmuls). */
+ * mmood_image_preprocess makes them, to `out` [count, dimension]. A row does not depend on the
+ * others, on their number, nor on the number of threads (bitwise, with oneDNN's packed matmuls). */
 MMOOD_API mmood_status mmood_session_embed_images(float *out, mmood_session *session,
                                                   const uint8_t *const *crops, size_t count,
                                                   mmood_error *error);
 
-/* Unit-length embeddings of `count` NUL-terminated texts to `out` [count, dimension]. Texts that are
- * too long are cut; `*truncated` (may be NULL) receives how many were. */
-MMOOD_API mmood_status mmood_session_embed_texts(float *out, size_t *truncated, mmood_session *session,
-                                                 const char *const *texts, size_t count,
-                                                 mmood_error *error);
+/* Unit-length embeddings of `count` NUL-terminated texts to `out` [count, dimension]. Texts that
+ * are too long are cut; `*truncated` (may be NULL) receives how many were. */
+MMOOD_API mmood_status mmood_session_embed_texts(float *out, size_t *truncated,
+                                                 mmood_session *session, const char *const *texts,
+                                                 size_t count, mmood_error *error);
 
 MMOOD_API void mmood_session_free(mmood_session *session);
+
+/* ---- Labels -------------------------------------------------------------------------------- */
+
+/* A list of labels with where each came from, read from a file. Immutable once read. */
+typedef struct mmood_labels mmood_labels;
+
+typedef enum mmood_finding_kind {
+    MMOOD_FINDING_BLANK = 0, /* an empty line or an empty string, skipped */
+    MMOOD_FINDING_BOM,       /* a byte-order mark, skipped */
+    MMOOD_FINDING_DUPLICATE, /* equal to an earlier label after trimming; kept once */
+    MMOOD_FINDING_SPACES,    /* spaces around a label, or a carriage return, trimmed */
+    MMOOD_FINDING_ENTITY,    /* an HTML entity such as &amp;, turned into its character */
+    MMOOD_FINDING_LONG,      /* so long that a model with 77 tokens may cut it */
+    MMOOD_FINDING_NON_LATIN  /* letters that an English CLIP model has hardly seen */
+} mmood_finding_kind;
+
+/* Something worth telling about one label. Strings are owned by the labels. */
+typedef struct mmood_finding {
+    mmood_finding_kind kind;
+    size_t line;         /* of the file, from 1; for JSON the position of the label, from 1 */
+    const char *message; /* one line, without the line number */
+} mmood_finding;
+
+/* Reads labels: UTF-8 text, one a line; or JSON: a list of strings, an object whose values are
+ * lists of strings (their keys become sources), or a "mmood-outliers/1" document. Labels are
+ * trimmed, blanks and duplicates dropped, each with a finding. FORMAT if it is none of these or no
+ * label is left. */
+MMOOD_API mmood_status mmood_labels_parse(mmood_labels **out, const void *data, size_t size,
+                                          mmood_error *error);
+
+/* The same from a file; messages begin with the path. */
+MMOOD_API mmood_status mmood_labels_load(mmood_labels **out, const char *path, mmood_error *error);
+
+MMOOD_API size_t mmood_labels_count(const mmood_labels *labels);
+
+/* Label `index` < count, and where it came from ("" if unknown). Owned by the labels. */
+MMOOD_API const char *mmood_labels_text(const mmood_labels *labels, size_t index);
+MMOOD_API const char *mmood_labels_source(const mmood_labels *labels, size_t index);
+
+MMOOD_API size_t mmood_labels_finding_count(const mmood_labels *labels);
+MMOOD_API mmood_finding mmood_labels_finding(const mmood_labels *labels, size_t index);
+MMOOD_API void mmood_labels_free(mmood_labels *labels);
+
+/* ---- Scores -------------------------------------------------------------------------------- */
+
+typedef enum mmood_score_kind {
+    MMOOD_SCORE_MM_OOD = 0, /* max p(ID) - beta * max p(outlier), p over ID and outlier labels */
+    MMOOD_SCORE_MCM,        /* max p over the ID labels alone (Ming et al. 2022) */
+    MMOOD_SCORE_MAX_LOGIT,  /* largest ID cosine */
+    MMOOD_SCORE_ENERGY      /* T * log sum exp(s_id / T) (Liu et al. 2020) */
+} mmood_score_kind;
+
+typedef struct mmood_score_settings {
+    mmood_score_kind kind;
+    double
+        temperature; /* T > 0; 0 = the default of the kind: 1 for mm-ood and mcm, 0.01 for energy */
+    double beta;     /* >= 0, used by mm-ood only */
+} mmood_score_settings;
+
+/* mm-ood, its default temperature, beta 0.25. */
+MMOOD_API mmood_score_settings mmood_score_settings_default(void);
+
+/* "mm-ood", "mcm", "max-logit", "energy". Static; NULL for an unknown kind. */
+MMOOD_API const char *mmood_score_name(mmood_score_kind kind);
+
+/* The kind with that name ("eoe" is mm-ood); ARGUMENT with the list of names otherwise. */
+MMOOD_API mmood_status mmood_score_parse(mmood_score_kind *out, const char *name,
+                                         mmood_error *error);
+
+/* One score from cosines [id_count + outlier_count], ID labels first; higher = in-distribution.
+ * Computed in double. `id_count` >= 1; NUMERIC if a cosine is NaN or infinite. Any thread. */
+MMOOD_API mmood_status mmood_score_compute(double *out, const float *cosines, size_t id_count,
+                                           size_t outlier_count,
+                                           const mmood_score_settings *settings,
+                                           mmood_error *error);
+
+/* ---- Detectors ----------------------------------------------------------------------------- */
+
+typedef struct mmood_detector mmood_detector;
+
+typedef struct mmood_detector_options {
+    const char *const *templates; /* texts with one "{}"; NULL: "a photo of a {}" */
+    size_t template_count;        /* several: unit embeddings averaged, then made unit length */
+    mmood_score_settings score;
+} mmood_detector_options;
+
+MMOOD_API mmood_detector_options mmood_detector_options_default(void);
+
+/* Embeds ID labels and outlier labels (`outliers` NULL or several files' worth, `outlier_sets` of
+ * them) and makes a detector. An outlier label equal to an ID label is an error that names it.
+ * `session` is used during the call only. The caller frees `*out`. */
+MMOOD_API mmood_status mmood_detector_build(mmood_detector **out, mmood_session *session,
+                                            const mmood_labels *id,
+                                            const mmood_labels *const *outliers,
+                                            size_t outlier_sets,
+                                            const mmood_detector_options *options,
+                                            mmood_error *error);
+
+/* A detector file: safetensors with "embeddings" [labels, dimension] F32 and everything else as
+ * JSON in its metadata (docs/detector-file.md). Saving replaces the file in one step. */
+MMOOD_API mmood_status mmood_detector_open(mmood_detector **out, const char *path,
+                                           mmood_error *error);
+MMOOD_API mmood_status mmood_detector_parse(mmood_detector **out, const void *data, size_t size,
+                                            mmood_error *error);
+MMOOD_API mmood_status mmood_detector_save(const mmood_detector *detector, const char *path,
+                                           mmood_error *error);
+
+typedef struct mmood_detector_info {
+    size_t dimension;
+    size_t id_count;      /* labels 0 .. id_count - 1 */
+    size_t outlier_count; /* the rest */
+    size_t template_count;
+    mmood_score_settings score; /* temperature filled in */
+    int calibrated;             /* 1: `threshold` is set */
+    double threshold;
+    const char *model_path;        /* as given when built, for finding the model again */
+    const char *model_fingerprint; /* see mmood_model_info */
+    mmood_precision precision;     /* of the label embeddings */
+} mmood_detector_info;
+
+/* Strings live as long as the detector. Any thread. */
+MMOOD_API void mmood_detector_describe(const mmood_detector *detector, mmood_detector_info *out);
+MMOOD_API const char *mmood_detector_label(const mmood_detector *detector, size_t index);
+MMOOD_API const char *mmood_detector_source(const mmood_detector *detector, size_t index);
+MMOOD_API const char *mmood_detector_template(const mmood_detector *detector, size_t index);
+
+/* MISMATCH unless `model` is the one the detector was built with. */
+MMOOD_API mmood_status mmood_detector_check_model(const mmood_detector *detector,
+                                                  const mmood_model *model, mmood_error *error);
+
+/* Cosine of one unit-length picture embedding [dimension] with every label, to out [labels]. */
+MMOOD_API mmood_status mmood_detector_cosines(float *out, const mmood_detector *detector,
+                                              const float *embedding, mmood_error *error);
+
+/* What a detector says of one picture. */
+typedef struct mmood_verdict {
+    int is_id; /* score >= threshold; uncalibrated: the most similar label is an ID label */
+    int calibrated;
+    double score;
+    double threshold; /* NaN if uncalibrated */
+    double p_value;   /* NaN if uncalibrated */
+    size_t label;     /* index of the most similar ID label */
+    size_t outlier;   /* of the most similar outlier label; SIZE_MAX if there are none */
+} mmood_verdict;
+
+/* Judges from `cosines` [labels], as mmood_detector_cosines gives them. `settings` NULL = the
+ * detector's own; other settings give a score but no threshold. Any thread. */
+MMOOD_API mmood_status mmood_detector_judge(mmood_verdict *out, const mmood_detector *detector,
+                                            const float *cosines,
+                                            const mmood_score_settings *settings,
+                                            mmood_error *error);
+
+/* One of the labels most similar to a picture. */
+typedef struct mmood_match {
+    size_t label;
+    double cosine;
+    double
+        probability; /* softmax over all labels at the detector's temperature (1 for max-logit) */
+} mmood_match;
+
+/* The `count` most similar labels, best first, ties by index; `*count` is lowered to what there is.
+ */
+MMOOD_API mmood_status mmood_detector_rank(mmood_match *out, size_t *count,
+                                           const mmood_detector *detector, const float *cosines,
+                                           mmood_error *error);
+
+MMOOD_API void mmood_detector_free(mmood_detector *detector);
 
 #ifdef __cplusplus
 }

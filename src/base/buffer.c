@@ -7,8 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-static int reserve(mm_buffer *buffer, size_t more)
-{
+static int reserve(mm_buffer *buffer, size_t more) {
     if (buffer->failed)
         return 0;
     if (more > SIZE_MAX / 2 - buffer->size - 1) {
@@ -31,8 +30,7 @@ static int reserve(mm_buffer *buffer, size_t more)
     return 1;
 }
 
-void mm_buffer_append(mm_buffer *buffer, const void *data, size_t size)
-{
+void mm_buffer_append(mm_buffer *buffer, const void *data, size_t size) {
     if (!reserve(buffer, size))
         return;
     if (size > 0)
@@ -41,13 +39,11 @@ void mm_buffer_append(mm_buffer *buffer, const void *data, size_t size)
     buffer->data[buffer->size] = 0;
 }
 
-void mm_buffer_puts(mm_buffer *buffer, const char *text)
-{
+void mm_buffer_puts(mm_buffer *buffer, const char *text) {
     mm_buffer_append(buffer, text, strlen(text));
 }
 
-void mm_buffer_printf(mm_buffer *buffer, const char *format, ...)
-{
+void mm_buffer_printf(mm_buffer *buffer, const char *format, ...) {
     va_list args, again;
     va_start(args, format);
     va_copy(again, args);
@@ -60,8 +56,7 @@ void mm_buffer_printf(mm_buffer *buffer, const char *format, ...)
     va_end(again);
 }
 
-void mm_buffer_free(mm_buffer *buffer)
-{
+void mm_buffer_free(mm_buffer *buffer) {
     free(buffer->data);
     *buffer = (mm_buffer){0};
 }

@@ -5,13 +5,11 @@
 #include <stdio.h>
 #include <string.h>
 
-const char *mmood_version(void)
-{
+const char *mmood_version(void) {
     return MMOOD_VERSION_STRING;
 }
 
-const char *mmood_status_name(mmood_status status)
-{
+const char *mmood_status_name(mmood_status status) {
     switch (status) {
     case MMOOD_OK:
         return "ok";
@@ -36,8 +34,7 @@ const char *mmood_status_name(mmood_status status)
 }
 
 /* Messages are promised to be one line: what comes from a file may hold control characters. */
-static void flatten(char *text)
-{
+static void flatten(char *text) {
     for (; *text; text++) {
         unsigned char c = (unsigned char)*text;
         if (c < 0x20 || c == 0x7f)
@@ -45,8 +42,7 @@ static void flatten(char *text)
     }
 }
 
-mmood_status mm_error_set(mmood_error *error, mmood_status status, const char *format, ...)
-{
+mmood_status mm_error_set(mmood_error *error, mmood_status status, const char *format, ...) {
     if (!error)
         return status;
     va_list args;
@@ -58,8 +54,7 @@ mmood_status mm_error_set(mmood_error *error, mmood_status status, const char *f
     return status;
 }
 
-mmood_status mm_error_prefix(mmood_error *error, mmood_status status, const char *format, ...)
-{
+mmood_status mm_error_prefix(mmood_error *error, mmood_status status, const char *format, ...) {
     if (!error)
         return status;
     char old[sizeof error->message];

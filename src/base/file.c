@@ -12,8 +12,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-static mmood_status open_regular(int *out, size_t *size, const char *path, mmood_error *error)
-{
+static mmood_status open_regular(int *out, size_t *size, const char *path, mmood_error *error) {
     /* O_NONBLOCK: opening a FIFO must not wait for a writer; it is refused just below. */
     int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
     if (fd < 0)
@@ -34,10 +33,9 @@ static mmood_status open_regular(int *out, size_t *size, const char *path, mmood
     return MMOOD_OK;
 }
 
-mmood_status mm_map_open(mm_map *out, const char *path, mmood_error *error)
-{
+mmood_status mm_map_open(mm_map *out, const char *path, mmood_error *error) {
     *out = (mm_map){0};
-    int fd;
+    int fd = -1;
     size_t size;
     mmood_status status = open_regular(&fd, &size, path, error);
     if (status)
@@ -56,20 +54,18 @@ mmood_status mm_map_open(mm_map *out, const char *path, mmood_error *error)
     return MMOOD_OK;
 }
 
-void mm_map_close(mm_map *map)
-{
+void mm_map_close(mm_map *map) {
     if (map->data)
         munmap((void *)(uintptr_t)map->data, map->size);
     *map = (mm_map){0};
 }
 
 mmood_status mm_file_read(uint8_t **out, size_t *size, const char *path, size_t limit,
-                          mmood_error *error)
-{
+                          mmood_error *error) {
     *out = NULL;
     *size = 0;
-    int fd;
-    size_t expected;
+    int fd = -1;
+    size_t expected = 0;
     mmood_status status = open_regular(&fd, &expected, path, error);
     if (status)
         return status;
@@ -105,8 +101,7 @@ mmood_status mm_file_read(uint8_t **out, size_t *size, const char *path, size_t 
     return MMOOD_OK;
 }
 
-static mmood_status write_all(int fd, const uint8_t *data, size_t size, mmood_error *error)
-{
+static mmood_status write_all(int fd, const uint8_t *data, size_t size, mmood_error *error) {
     while (size > 0) {
         ssize_t n = write(fd, data, size);
         if (n < 0 && errno == EINTR)
@@ -119,8 +114,7 @@ static mmood_status write_all(int fd, const uint8_t *data, size_t size, mmood_er
     return MMOOD_OK;
 }
 
-mmood_status mm_file_write(const char *path, const void *data, size_t size, mmood_error *error)
-{
+mmood_status mm_file_write(const char *path, const void *data, size_t size, mmood_error *error) {
     size_t length = strlen(path);
     char *temporary = malloc(length + 8);
     if (!temporary)
@@ -134,8 +128,8 @@ mmood_status mm_file_write(const char *path, const void *data, size_t size, mmoo
         return mm_error_set(error, MMOOD_ERROR_IO, "cannot be created: %s", strerror(code));
     }
     mmood_status status = write_all(fd, data, size, error);
-    /* mkstemp makes the file private; others may read a result. Asking for the umask would change it
-     * for a moment in every thread, so the usual outcome is set instead. */
+    /* mkstemp makes the file private; others may read a result. Asking for the umask would change
+     * it for a moment in every thread, so the usual outcome is set instead. */
     if (!status && (fchmod(fd, 0644) != 0 || fsync(fd) != 0))
         status = mm_error_set(error, MMOOD_ERROR_IO, "cannot be finished: %s", strerror(errno));
     if (close(fd) != 0 && !status)
@@ -148,14 +142,12 @@ mmood_status mm_file_write(const char *path, const void *data, size_t size, mmoo
     return status;
 }
 
-int mm_file_exists(const char *path)
-{
+int mm_file_exists(const char *path) {
     struct stat st;
     return stat(path, &st) == 0;
 }
 
-char *mm_path_join(const char *directory, const char *name)
-{
+char *mm_path_join(const char *directory, const char *name) {
     size_t a = strlen(directory), b = strlen(name);
     int slash = a > 0 && directory[a - 1] != '/';
     char *path = malloc(a + (size_t)slash + b + 1);

@@ -15,8 +15,8 @@ typedef struct mm_map {
 mmood_status mm_map_open(mm_map *out, const char *path, mmood_error *error);
 void mm_map_close(mm_map *map);
 
-/* Reads a whole file of at most `limit` bytes into memory that the caller frees; one NUL byte follows
- * the contents and is not counted in `*size`. */
+/* Reads a whole file of at most `limit` bytes into memory that the caller frees; one NUL byte
+ * follows the contents and is not counted in `*size`. */
 mmood_status mm_file_read(uint8_t **out, size_t *size, const char *path, size_t limit,
                           mmood_error *error);
 

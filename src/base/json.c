@@ -7,8 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-mmood_status mm_json_parse(json_t **out, const void *data, size_t size, mmood_error *error)
-{
+mmood_status mm_json_parse(json_t **out, const void *data, size_t size, mmood_error *error) {
     *out = NULL;
     const char *text = data;
     if (size >= 3 && memcmp(text, "\xEF\xBB\xBF", 3) == 0) {
@@ -20,15 +19,15 @@ mmood_status mm_json_parse(json_t **out, const void *data, size_t size, mmood_er
     json_error_t problem;
     *out = json_loadb(text, size, JSON_REJECT_DUPLICATES | JSON_DECODE_ANY, &problem);
     if (!*out && json_error_code(&problem) == json_error_out_of_memory)
-        return mm_error_set(error, MMOOD_ERROR_MEMORY, "no memory to parse JSON of %zu bytes", size);
+        return mm_error_set(error, MMOOD_ERROR_MEMORY, "no memory to parse JSON of %zu bytes",
+                            size);
     if (!*out)
         return mm_error_set(error, MMOOD_ERROR_FORMAT, "is not valid JSON: line %d, column %d: %s",
                             problem.line, problem.column, problem.text);
     return MMOOD_OK;
 }
 
-mmood_status mm_json_load(json_t **out, const char *path, size_t limit, mmood_error *error)
-{
+mmood_status mm_json_load(json_t **out, const char *path, size_t limit, mmood_error *error) {
     *out = NULL;
     uint8_t *data;
     size_t size;

@@ -7,8 +7,8 @@
 #include <jansson.h>
 
 /* Parses one JSON value; the caller json_decref()s `*out`. UTF-8 is checked, duplicate keys and
- * trailing data are refused, nesting is limited (jansson's 2,048). A UTF-8 byte-order mark before the
- * value is skipped. Messages give line and column. */
+ * trailing data are refused, nesting is limited (jansson's 2,048). A UTF-8 byte-order mark before
+ * the value is skipped. Messages give line and column. */
 mmood_status mm_json_parse(json_t **out, const void *data, size_t size, mmood_error *error);
 
 /* The same from a file of at most `limit` bytes. Messages begin with `path`. */

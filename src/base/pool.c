@@ -17,8 +17,8 @@ struct mm_pool {
     pthread_cond_t start; /* a new job, or the end */
     pthread_cond_t done;  /* the last worker of a job has finished */
     int size;
-    int count;    /* workers that take part in the current job */
-    int running;  /* of those, how many have not finished */
+    int count;   /* workers that take part in the current job */
+    int running; /* of those, how many have not finished */
     int stopping;
     unsigned long generation; /* number of the current job */
     mm_pool_job *job;
@@ -31,8 +31,7 @@ struct mm_pool {
 };
 
 /* The CPU quota of a cgroup in whole CPUs, rounded up; 0 if there is none. */
-static int cgroup_limit(void)
-{
+static int cgroup_limit(void) {
     long long quota = -1, period = -1;
     FILE *file = fopen("/sys/fs/cgroup/cpu.max", "re");
     if (file) {
@@ -55,8 +54,7 @@ static int cgroup_limit(void)
     return cpus > 4096 ? 4096 : (int)cpus;
 }
 
-int mm_cpu_count(void)
-{
+int mm_cpu_count(void) {
     cpu_set_t set;
     CPU_ZERO(&set);
     int cpus = 1;
@@ -68,8 +66,7 @@ int mm_cpu_count(void)
     return cpus < 1 ? 1 : cpus;
 }
 
-static void *worker_main(void *argument)
-{
+static void *worker_main(void *argument) {
     struct worker *self = argument;
     mm_pool *pool = self->pool;
     unsigned long seen = 0;
@@ -94,8 +91,7 @@ static void *worker_main(void *argument)
     return NULL;
 }
 
-mmood_status mm_pool_create(mm_pool **out, int threads, mmood_error *error)
-{
+mmood_status mm_pool_create(mm_pool **out, int threads, mmood_error *error) {
     *out = NULL;
     if (threads < 1 || threads > 4096)
         return mm_error_set(error, MMOOD_ERROR_ARGUMENT, "%d threads, expected 1 to 4096", threads);
@@ -120,13 +116,11 @@ mmood_status mm_pool_create(mm_pool **out, int threads, mmood_error *error)
     return MMOOD_OK;
 }
 
-int mm_pool_size(const mm_pool *pool)
-{
+int mm_pool_size(const mm_pool *pool) {
     return pool->size;
 }
 
-void mm_pool_run(mm_pool *pool, int count, mm_pool_job *job, void *context)
-{
+void mm_pool_run(mm_pool *pool, int count, mm_pool_job *job, void *context) {
     pthread_mutex_lock(&pool->lock);
     pool->job = job;
     pool->context = context;
@@ -139,8 +133,7 @@ void mm_pool_run(mm_pool *pool, int count, mm_pool_job *job, void *context)
     pthread_mutex_unlock(&pool->lock);
 }
 
-void mm_pool_free(mm_pool *pool)
-{
+void mm_pool_free(mm_pool *pool) {
     if (!pool)
         return;
     pthread_mutex_lock(&pool->lock);

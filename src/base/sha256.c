@@ -13,13 +13,11 @@ static const uint32_t K[64] = {
     0x19a4c116, 0x1e376c08, 0x2748774c, 0x34b0bcb5, 0x391c0cb3, 0x4ed8aa4a, 0x5b9cca4f, 0x682e6ff3,
     0x748f82ee, 0x78a5636f, 0x84c87814, 0x8cc70208, 0x90befffa, 0xa4506ceb, 0xbef9a3f7, 0xc67178f2};
 
-static uint32_t rotate(uint32_t x, unsigned n)
-{
+static uint32_t rotate(uint32_t x, unsigned n) {
     return (x >> n) | (x << (32 - n));
 }
 
-static void compress(uint32_t state[8], const uint8_t *p)
-{
+static void compress(uint32_t state[8], const uint8_t *p) {
     uint32_t w[64];
     for (int i = 0; i < 16; i++)
         w[i] = (uint32_t)p[4 * i] << 24 | (uint32_t)p[4 * i + 1] << 16 |
@@ -44,16 +42,14 @@ static void compress(uint32_t state[8], const uint8_t *p)
         state[i] += v[i];
 }
 
-void mm_sha256_init(mm_sha256 *hash)
-{
+void mm_sha256_init(mm_sha256 *hash) {
     static const uint32_t initial[8] = {0x6a09e667, 0xbb67ae85, 0x3c6ef372, 0xa54ff53a,
                                         0x510e527f, 0x9b05688c, 0x1f83d9ab, 0x5be0cd19};
     memcpy(hash->state, initial, sizeof initial);
     hash->length = 0;
 }
 
-void mm_sha256_update(mm_sha256 *hash, const void *data, size_t size)
-{
+void mm_sha256_update(mm_sha256 *hash, const void *data, size_t size) {
     const uint8_t *p = data;
     size_t used = (size_t)(hash->length % 64);
     hash->length += size;
@@ -74,8 +70,7 @@ void mm_sha256_update(mm_sha256 *hash, const void *data, size_t size)
         memcpy(hash->block, p, size);
 }
 
-void mm_sha256_finish(char out[65], mm_sha256 *hash)
-{
+void mm_sha256_finish(char out[65], mm_sha256 *hash) {
     static const uint8_t padding[64] = {0x80};
     uint64_t bits = hash->length * 8;
     size_t used = (size_t)(hash->length % 64);

@@ -1,0 +1,1 @@
+typedef int mm_eval_placeholder; /* replaced by the first real file */

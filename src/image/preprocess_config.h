@@ -1,0 +1,18 @@
+/* preprocess_config.h - preprocessor_config.json of a Hugging Face model. */
+#ifndef MM_IMAGE_PREPROCESS_CONFIG_H
+#define MM_IMAGE_PREPROCESS_CONFIG_H
+
+#include "mmood.h"
+
+/* Fills `out` from the bytes of a preprocessor_config.json: size as an int, {"shortest_edge"} or
+ * {"height","width"}; crop_size as an int or {"height","width"}; do_* switches; resample 2 or 3;
+ * mean and std; rescale_factor. What is absent takes CLIPImageProcessor's defaults. What cannot be
+ * honoured is refused by name. */
+mmood_status mm_preprocess_parse(mmood_preprocess *out, const void *data, size_t size,
+                                 mmood_error *error);
+
+/* Reads it from `directory`; if there is no such file, CLIP's defaults with `image_size`. */
+mmood_status mm_preprocess_load(mmood_preprocess *out, const char *directory, int image_size,
+                                mmood_error *error);
+
+#endif
