@@ -36,7 +36,7 @@ static mmood_status open_regular(int *out, size_t *size, const char *path, mmood
 mmood_status mm_map_open(mm_map *out, const char *path, mmood_error *error) {
     *out = (mm_map){0};
     int fd = -1;
-    size_t size;
+    size_t size = 0;
     mmood_status status = open_regular(&fd, &size, path, error);
     if (status)
         return status;
