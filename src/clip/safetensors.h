@@ -28,6 +28,9 @@ typedef enum mm_dtype {
 /* "F32"; static. */
 const char *mm_dtype_name(mm_dtype dtype);
 
+/* Bytes an element. */
+size_t mm_dtype_size(mm_dtype dtype);
+
 typedef struct mm_tensor {
     const char *name;
     mm_dtype dtype;
