@@ -9,6 +9,7 @@ pkg_check_modules(UTF8PROC REQUIRED IMPORTED_TARGET libutf8proc)
 find_package(GIF REQUIRED)
 find_package(dnnl REQUIRED)
 
+# gomp is the OpenMP runtime that Debian's oneDNN uses: workers tell it to stay on their thread.
 set(MMOOD_LIBRARIES
-    DNNL::dnnl PkgConfig::SPNG PkgConfig::WEBP PkgConfig::JANSSON PkgConfig::UTF8PROC
+    DNNL::dnnl gomp PkgConfig::SPNG PkgConfig::WEBP PkgConfig::JANSSON PkgConfig::UTF8PROC
     JPEG::JPEG GIF::GIF Threads::Threads m)

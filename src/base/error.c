@@ -65,7 +65,8 @@ mmood_status mm_error_prefix(mmood_error *error, mmood_status status, const char
     va_end(args);
     size_t used = n < 0 ? 0 : (size_t)n;
     if (used + 3 < sizeof error->message)
-        snprintf(error->message + used, sizeof error->message - used, ": %s", old);
+        snprintf(error->message + used, sizeof error->message - used, ": %.*s",
+                 (int)(sizeof error->message - used - 3), old);
     error->status = status;
     flatten(error->message);
     return status;

@@ -1,0 +1,122 @@
+/* block.c - pre-norm transformer layers as CLIP has them: x += attention(norm1(x)), x +=
+ * mlp(norm2(x)). In the last layer only the pooled rows are carried on, since nothing else is read
+ * after it. */
+#include "clip/block.h"
+
+#include <string.h>
+
+void mm_lane_share(size_t *first, size_t *last, const mm_lane *lane, size_t count) {
+    *first = count * (size_t)lane->rank / (size_t)lane->size;
+    *last = count * (size_t)(lane->rank + 1) / (size_t)lane->size;
+}
+
+/* A failed lane still meets the others here, so that none waits for ever. */
+static void meet(const mm_lane *lane) {
+    if (lane->size > 1)
+        pthread_barrier_wait(lane->barrier);
+}
+
+void mm_lane_dense(mm_lane *lane, const mm_matrix *matrix, mm_post post, const void *x, void *y,
+                   int y_bf16, size_t first, size_t last) {
+    if (lane->status != MMOOD_OK || first >= last)
+        return;
+    size_t rows = last - first;
+    if (lane->size == 1)
+        rows = (rows + lane->row_step - 1) / lane->row_step * lane->row_step;
+    size_t x_size = lane->bf16 ? sizeof(uint16_t) : sizeof(float);
+    size_t y_size = y_bf16 ? sizeof(uint16_t) : sizeof(float);
+    lane->status = mm_gemm_run(
+        lane->gemm, matrix, post, (const char *)x + first * mm_matrix_inputs(matrix) * x_size,
+        (char *)y + first * mm_matrix_outputs(matrix) * y_size, y_bf16, rows, &lane->error);
+}
+
+/* Layer norm of rows first .. last of `x` into the same rows of `out`. */
+static void norm(const mm_lane *lane, void *out, const float *x, const mm_norm *norm,
+                 const mm_tower *tower, size_t first, size_t last) {
+    size_t width = (size_t)tower->config.width;
+    size_t size = lane->bf16 ? sizeof(uint16_t) : sizeof(float);
+    if (lane->status == MMOOD_OK && first < last)
+        lane->kernels->layer_norm((char *)out + first * width * size, lane->bf16, x + first * width,
+                                  norm->weight, norm->bias, last - first, width,
+                                  (float)tower->config.layer_norm_eps);
+}
+
+/* This lane's share of (item, head) pairs. All rows of an item go to the same rows of h; or, with
+ * `pooled_only`, its pooled row to row `item` of h. */
+static void attend(const mm_lane *lane, const mm_tower *tower, const mm_item *items, size_t count,
+                   int causal, int pooled_only) {
+    const mm_activations *act = lane->activations;
+    size_t width = (size_t)tower->config.width, heads = (size_t)tower->config.heads;
+    size_t size = lane->bf16 ? sizeof(uint16_t) : sizeof(float);
+    size_t first, last;
+    mm_lane_share(&first, &last, lane, count * heads);
+    for (size_t unit = first; unit < last && lane->status == MMOOD_OK; unit++) {
+        size_t i = unit / heads;
+        const mm_item *item = &items[i];
+        mm_attention job = {
+            .qkv = act->qkv + item->first * 3 * width,
+            .tokens = item->tokens,
+            .width = width,
+            .head_size = width / heads,
+            .head = unit % heads,
+            .first_query = pooled_only ? item->pooled : 0,
+            .queries = pooled_only ? 1 : item->tokens,
+            .causal = causal,
+            .out = (char *)act->h + (pooled_only ? i : item->first) * width * size,
+            .out_bf16 = lane->bf16,
+            .scratch = lane->scratch,
+        };
+        lane->kernels->attention(&job);
+    }
+}
+
+static mm_post activation_post(mm_activation activation) {
+    switch (activation) {
+    case MM_ACT_QUICK_GELU:
+        return MM_POST_QUICK_GELU;
+    case MM_ACT_GELU:
+        return MM_POST_GELU;
+    case MM_ACT_GELU_NEW:
+        return MM_POST_GELU_NEW;
+    }
+    return MM_POST_NONE;
+}
+
+/* The second half of a layer on rows first .. last of x: attention's output projection and the MLP.
+ */
+static void finish_layer(mm_lane *lane, const mm_tower *tower, const mm_block *block, float *x,
+                         size_t first, size_t last) {
+    const mm_activations *act = lane->activations;
+    mm_lane_dense(lane, block->out, MM_POST_ADD, act->h, x, 0, first, last);
+    norm(lane, act->h, x, &block->norm2, tower, first, last);
+    mm_lane_dense(lane, block->up, activation_post(tower->config.activation), act->h, act->mlp,
+                  lane->bf16, first, last);
+    mm_lane_dense(lane, block->down, MM_POST_ADD, act->mlp, x, 0, first, last);
+}
+
+void mm_tower_run(mm_lane *lane, const mm_tower *tower, const mm_item *items, size_t count,
+                  int causal) {
+    const mm_activations *act = lane->activations;
+    size_t width = (size_t)tower->config.width;
+    size_t rows = items[count - 1].first + items[count - 1].tokens;
+    size_t first, last;
+    mm_lane_share(&first, &last, lane, rows);
+    for (int i = 0; i < tower->config.layers; i++) {
+        const mm_block *block = &tower->blocks[i];
+        int final = i + 1 == tower->config.layers;
+        norm(lane, act->h, act->x, &block->norm1, tower, first, last);
+        mm_lane_dense(lane, block->qkv, MM_POST_NONE, act->h, act->qkv, 0, first, last);
+        meet(lane); /* attention reads all rows, and its output replaces h */
+        attend(lane, tower, items, count, causal, final);
+        meet(lane); /* the rest reads all heads */
+        if (final) {
+            mm_lane_share(&first, &last, lane, count);
+            for (size_t j = first; j < last; j++)
+                memcpy(act->pooled + j * width, act->x + (items[j].first + items[j].pooled) * width,
+                       width * sizeof *act->x);
+        }
+        finish_layer(lane, tower, block, final ? act->pooled : act->x, first, last);
+    }
+    norm(lane, act->h, act->pooled, &tower->last, tower, first, last);
+    mm_lane_dense(lane, tower->projection, MM_POST_NONE, act->h, act->embedding, 0, first, last);
+}

@@ -1,0 +1,66 @@
+/* block.h - running a transformer tower over a chunk of items, by one worker or a team of them.
+ *
+ * A chunk's items lie one below the other as rows of the activations, each as long as it is: no
+ * padding. All but attention works row by row, so a team shares a chunk by ranges of rows. */
+#ifndef MM_CLIP_BLOCK_H
+#define MM_CLIP_BLOCK_H
+
+#include "clip/kernels.h"
+#include "clip/weights.h"
+
+#include <pthread.h>
+
+/* One picture or text: rows first .. first + tokens; `pooled` is the row that becomes its
+ * embedding. */
+typedef struct mm_item {
+    size_t first;
+    size_t tokens;
+    size_t pooled;
+} mm_item;
+
+/* Memory for the activations of one chunk. Types in brackets hold bf16 in bf16 precision, else f32.
+ */
+typedef struct mm_activations {
+    size_t rows;      /* room, a multiple of MM_ROW_STEP */
+    float *x;         /* [rows, width] the residual stream */
+    void *h;          /* [rows, width] (layer norm's and attention's output) */
+    float *qkv;       /* [rows, 3 * width] */
+    void *mlp;        /* [rows, mlp width] (hidden layer; patches at the start) */
+    float *pooled;    /* [rows, width] the pooled rows, in the last layer */
+    float *embedding; /* [rows, dimension] the result, one row an item */
+} mm_activations;
+
+/* Products of a ragged chunk are computed for a multiple of this many rows, so that few different
+ * ones need compiling. The rows past the end hold leftovers that nothing reads. */
+enum { MM_ROW_STEP = 16 };
+
+/* One worker's part in a chunk: which of how many, its tools, and its first failure. */
+typedef struct mm_lane {
+    int rank;
+    int size;
+    pthread_barrier_t *barrier; /* for size > 1 */
+    const mm_kernels *kernels;
+    mm_gemm *gemm;
+    float *scratch; /* for attention */
+    mm_activations *activations;
+    size_t row_step; /* MM_ROW_STEP, or 1 for exact numbers of rows */
+    int bf16;
+    mmood_status status;
+    mmood_error error;
+} mm_lane;
+
+/* This lane's share of `count` things: *first .. *last. */
+void mm_lane_share(size_t *first, size_t *last, const mm_lane *lane, size_t count);
+
+/* A dense layer on rows first .. last of `x` into the same rows of `y`; does nothing after a
+ * failure. */
+void mm_lane_dense(mm_lane *lane, const mm_matrix *matrix, mm_post post, const void *x, void *y,
+                   int y_bf16, size_t first, size_t last);
+
+/* Runs all layers over the rows of `x`, then the last norm and the projection of the pooled rows:
+ * activations->embedding [count, dimension], not yet of unit length. Each lane leaves its share of
+ * the items there. All lanes of a team call it together. */
+void mm_tower_run(mm_lane *lane, const mm_tower *tower, const mm_item *items, size_t count,
+                  int causal);
+
+#endif

@@ -1,0 +1,57 @@
+/* kernels.h - what the towers compute besides dense layers: layer norm, attention, conversion.
+ * Compiled once an instruction set (kernels_base.c, _avx2.c, _avx512.c, all from kernels_body.h);
+ * mm_kernels_get picks by what the CPU has. Results differ between instruction sets in the last
+ * bits, never between calls, threads or neighbours on one machine. */
+#ifndef MM_CLIP_KERNELS_H
+#define MM_CLIP_KERNELS_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+/* One head of one item: softmax(scale q k^T) v for some of its rows. */
+typedef struct mm_attention {
+    const float
+        *qkv; /* [tokens, 3 * width]: queries, keys, values; the heads side by side in each */
+    size_t tokens;
+    size_t width;
+    size_t head_size;
+    size_t head;        /* which: columns head * head_size .. of each third */
+    size_t first_query; /* rows to compute: first_query .. first_query + queries */
+    size_t queries;
+    int causal; /* row i sees rows 0 .. i only */
+    void *out;  /* [queries, width] for the rows computed; this head's columns are written */
+    int out_bf16;
+    float *scratch; /* mm_attention_scratch() floats, 64-byte aligned */
+} mm_attention;
+
+/* Floats that one attention call needs, for at most `tokens` rows. */
+size_t mm_attention_scratch(size_t tokens, size_t head_size);
+
+typedef struct mm_kernels {
+    const char *name; /* "base", "avx2", "avx512" */
+
+    /* out = (x - mean) / sqrt(variance + eps) * weight + bias for each of `rows` rows of `width`
+     * (biased variance). `out` is bf16 if out_bf16, else f32, and may be `x` itself. */
+    void (*layer_norm)(void *out, int out_bf16, const float *x, const float *weight,
+                       const float *bias, size_t rows, size_t width, float eps);
+
+    void (*attention)(const mm_attention *attention);
+} mm_kernels;
+
+const mm_kernels *mm_kernels_get(void);
+
+/* All of them that this CPU can run, the best last, for tests; NULL past the end. */
+const mm_kernels *mm_kernels_at(size_t index);
+
+/* A float to bfloat16, rounded to nearest even; NaN stays NaN. */
+static inline uint16_t mm_bf16_from_f32(float value) {
+    union {
+        float f;
+        uint32_t u;
+    } bits = {value};
+    if ((bits.u & 0x7fffffffu) > 0x7f800000u)
+        return (uint16_t)(bits.u >> 16 | 0x40u);
+    return (uint16_t)((bits.u + 0x7fffu + (bits.u >> 16 & 1u)) >> 16);
+}
+
+#endif

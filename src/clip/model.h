@@ -1,0 +1,39 @@
+/* model.h - an opened model inside the library. */
+#ifndef MM_CLIP_MODEL_H
+#define MM_CLIP_MODEL_H
+
+#include "clip/block.h"
+#include "clip/config.h"
+#include "clip/safetensors.h"
+#include "clip/tokenizer.h"
+#include "clip/weights.h"
+
+struct mmood_model {
+    mm_clip_config config;
+    mmood_preprocess preprocess;
+    mmood_precision precision; /* F32 or BF16 */
+    const char *precision_reason;
+    mm_tokenizer *tokenizer;
+    mm_safetensors *tensors; /* keeps the token table mapped */
+    mm_engine *engine;
+    mm_weights *weights;
+    const mm_kernels *kernels;
+    float pixels[3][256];         /* channel, 8-bit value -> normalised */
+    uint16_t pixels_bf16[3][256]; /* the same, rounded */
+    char fingerprint[65];
+    char *path;
+};
+
+/* Rows of the vision tower: the class row and one a patch. */
+size_t mm_model_vision_tokens(const mmood_model *model);
+
+/* Where a text is pooled: the index of EOT by the model's rule. */
+size_t mm_model_eot_position(const mmood_model *model, const uint32_t *ids, size_t count);
+
+/* Fill this lane's rows of x for its chunk: patches or tokens plus positions. */
+void mm_vision_embed(mm_lane *lane, const mmood_model *model, const uint8_t *const *crops,
+                     const mm_item *items, size_t count);
+void mm_text_embed(mm_lane *lane, const mmood_model *model, const uint32_t *ids,
+                   const mm_item *items, size_t count);
+
+#endif

@@ -1,0 +1,64 @@
+/* onednn.h - dense layers on oneDNN: weights packed once, then y = post(x W^T + b) for any number
+ * of rows. The only file behind it is onednn.c, the only one that sees dnnl.h (2.6 and 3.x).
+ *
+ * A row of a result does not depend on how many rows are computed together:
+ * tests/clip/test_onednn.c checks that bit for bit on the machine at hand. */
+#ifndef MM_CLIP_ONEDNN_H
+#define MM_CLIP_ONEDNN_H
+
+#include "mmood.h"
+
+/* A oneDNN CPU engine. Shared by threads. */
+typedef struct mm_engine mm_engine;
+
+mmood_status mm_engine_create(mm_engine **out, mmood_error *error);
+void mm_engine_free(mm_engine *engine);
+
+/* "2.6.3": of the library that runs. */
+const char *mm_engine_version(const mm_engine *engine);
+
+/* 1 if this CPU multiplies bf16 natively (AVX512-BF16 or AMX), so that bf16 is faster than f32. */
+int mm_engine_has_bf16(void);
+
+/* Makes oneDNN run single-threaded when called from the calling thread: workers split the work
+ * themselves. Call it first on every thread that packs or multiplies. */
+void mm_engine_use_one_thread(void);
+
+/* Weights [outputs, inputs] and bias [outputs] of a dense layer, packed. Immutable; shared. */
+typedef struct mm_matrix mm_matrix;
+
+/* `weights` is row-major as Hugging Face stores it; `bias` may be NULL. `precision` is F32 or BF16:
+ * the type of the inputs and the packed weights; sums are f32. */
+mmood_status mm_matrix_pack(mm_matrix **out, const mm_engine *engine, const float *weights,
+                            const float *bias, size_t inputs, size_t outputs,
+                            mmood_precision precision, mmood_error *error);
+size_t mm_matrix_inputs(const mm_matrix *matrix);
+size_t mm_matrix_outputs(const mm_matrix *matrix);
+size_t mm_matrix_bytes(const mm_matrix *matrix);
+void mm_matrix_free(mm_matrix *matrix);
+
+/* What is done to a product before it is stored. */
+typedef enum mm_post {
+    MM_POST_NONE,
+    MM_POST_ADD,        /* added to what y holds (f32 only) */
+    MM_POST_QUICK_GELU, /* x * sigmoid(1.702 x) */
+    MM_POST_GELU,       /* x * Phi(x) */
+    MM_POST_GELU_NEW    /* its tanh approximation */
+} mm_post;
+
+/* One thread's compiled products and their working memory. */
+typedef struct mm_gemm mm_gemm;
+
+mmood_status mm_gemm_create(mm_gemm **out, const mm_engine *engine, mmood_error *error);
+
+/* y [rows, outputs] = post(x [rows, inputs] W^T + b). `x` is in the matrix's precision; `y` is bf16
+ * if `y_bf16`, else f32. Rows are contiguous, both 64-byte aligned at best. `rows` >= 1. The first
+ * call with a new number of rows compiles it (about a millisecond); the latest 256 are kept. */
+mmood_status mm_gemm_run(mm_gemm *gemm, const mm_matrix *matrix, mm_post post, const void *x,
+                         void *y, int y_bf16, size_t rows, mmood_error *error);
+
+/* The implementation that oneDNN chose for the last run, such as "brg:avx512_core_bf16". */
+const char *mm_gemm_implementation(const mm_gemm *gemm);
+void mm_gemm_free(mm_gemm *gemm);
+
+#endif

@@ -1,1 +1,0 @@
-typedef int mm_clip_placeholder; /* replaced by the first real file */

@@ -1,0 +1,366 @@
+/* session.c - embedding pictures and texts: cuts the work into chunks of rows that stay in cache
+ * and hands them to workers, one worker a chunk; a single item is shared by a team of all workers.
+ */
+#include "base/error.h"
+#include "base/pool.h"
+#include "clip/model.h"
+
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* Rows of one chunk: enough that packed weights, read once a chunk, cost little; few enough that
+ * the activations stay in the outer cache. A multiple of MM_ROW_STEP. */
+enum { MM_CHUNK_ROWS = 400 };
+
+/* Below this many rows a worker, a team loses more by waiting for each other than it gains. */
+enum { MM_TEAM_ROWS = 24 };
+
+struct mmood_session {
+    const mmood_model *model;
+    mm_pool *pool;
+    int workers;
+    pthread_barrier_t barrier;
+    size_t rows; /* room in each worker's activations */
+    struct worker {
+        mm_gemm *gemm;
+        float *scratch;
+        mm_activations activations;
+    } * worker;
+};
+
+mmood_session_options mmood_session_options_default(void) {
+    mmood_session_options options = {0};
+    return options;
+}
+
+/* ---- Memory -------------------------------------------------------------------------------- */
+
+static size_t max_size(size_t a, size_t b) {
+    return a > b ? a : b;
+}
+
+static void *reserve(size_t rows, size_t columns, size_t size) {
+    size_t bytes = (rows * columns * size + 63) / 64 * 64;
+    void *memory = aligned_alloc(64, bytes);
+    if (memory)
+        memset(memory, 0, bytes); /* rows that are computed but never read must hold numbers */
+    return memory;
+}
+
+static int reserve_activations(mm_activations *act, const mmood_model *model, size_t rows) {
+    const mm_clip_config *config = &model->config;
+    size_t half = model->precision == MMOOD_PRECISION_BF16 ? sizeof(uint16_t) : sizeof(float);
+    size_t width = (size_t)(config->vision.width > config->text.width ? config->vision.width
+                                                                      : config->text.width);
+    size_t mlp = max_size((size_t)config->vision.mlp_width, (size_t)config->text.mlp_width);
+    mlp = max_size(mlp, mm_matrix_inputs(model->weights->patches));
+    act->rows = rows;
+    act->x = reserve(rows, width, sizeof(float));
+    act->h = reserve(rows, width, half);
+    act->qkv = reserve(rows, 3 * width, sizeof(float));
+    act->mlp = reserve(rows, mlp, half);
+    act->pooled = reserve(rows, width, sizeof(float));
+    act->embedding = reserve(rows, (size_t)config->dimension, sizeof(float));
+    return act->x && act->h && act->qkv && act->mlp && act->pooled && act->embedding;
+}
+
+void mmood_session_free(mmood_session *session) {
+    if (!session)
+        return;
+    mm_pool_free(session->pool);
+    for (int i = 0; session->worker && i < session->workers; i++) {
+        struct worker *worker = &session->worker[i];
+        mm_gemm_free(worker->gemm);
+        free(worker->scratch);
+        free(worker->activations.x);
+        free(worker->activations.h);
+        free(worker->activations.qkv);
+        free(worker->activations.mlp);
+        free(worker->activations.pooled);
+        free(worker->activations.embedding);
+    }
+    free(session->worker);
+    free(session);
+}
+
+mmood_status mmood_session_create(mmood_session **out, const mmood_model *model,
+                                  const mmood_session_options *options, mmood_error *error) {
+    *out = NULL;
+    int threads = options ? options->threads : 0;
+    if (threads < 0 || threads > 1024)
+        return mm_error_set(error, MMOOD_ERROR_ARGUMENT,
+                            "%d threads; 1 to 1024 are possible, 0 means all CPUs", threads);
+    if (threads == 0)
+        threads = mm_cpu_count();
+    mmood_session *session = calloc(1, sizeof *session);
+    if (session)
+        session->worker = calloc((size_t)threads, sizeof *session->worker);
+    if (!session || !session->worker) {
+        free(session);
+        return mm_error_set(error, MMOOD_ERROR_MEMORY, "no memory for a session");
+    }
+    session->model = model;
+    session->workers = threads;
+    size_t vision = mm_model_vision_tokens(model), text = (size_t)model->config.context;
+    size_t longest = max_size(vision, text);
+    session->rows =
+        max_size(MM_CHUNK_ROWS, (longest + MM_ROW_STEP - 1) / MM_ROW_STEP * MM_ROW_STEP);
+    size_t scratch = max_size(
+        mm_attention_scratch(vision,
+                             (size_t)(model->config.vision.width / model->config.vision.heads)),
+        mm_attention_scratch(text, (size_t)(model->config.text.width / model->config.text.heads)));
+    mmood_status status = mm_pool_create(&session->pool, threads, error);
+    for (int i = 0; i < threads && status == MMOOD_OK; i++) {
+        struct worker *worker = &session->worker[i];
+        status = mm_gemm_create(&worker->gemm, model->engine, error);
+        worker->scratch = reserve(scratch, 1, sizeof(float));
+        if (status == MMOOD_OK &&
+            (!worker->scratch || !reserve_activations(&worker->activations, model, session->rows)))
+            status = mm_error_set(error, MMOOD_ERROR_MEMORY,
+                                  "no memory for the activations of %d threads", threads);
+    }
+    if (status == MMOOD_OK)
+        *out = session;
+    else
+        mmood_session_free(session);
+    return status;
+}
+
+/* ---- Work ---------------------------------------------------------------------------------- */
+
+typedef struct mm_chunk {
+    size_t item; /* the first */
+    size_t count;
+} mm_chunk;
+
+/* One call's work. `items` have rows relative to their chunk. */
+typedef struct mm_job {
+    mmood_session *session;
+    const uint8_t *const *crops; /* pictures, or */
+    const uint32_t *ids;         /* token ids of all texts, one after the other, */
+    const size_t *offsets;       /*   and where each begins */
+    mm_item *items;
+    mm_chunk *chunks;
+    size_t chunk_count;
+    float *out;
+    int team; /* workers that share each chunk; 1: each takes chunks of its own */
+    pthread_mutex_t lock;
+    size_t next;
+    mmood_status status;
+    mmood_error error;
+} mm_job;
+
+/* Scales `row` to unit length. */
+static mmood_status to_unit(float *out, const float *row, size_t dimension, mmood_error *error) {
+    double squares = 0;
+    for (size_t i = 0; i < dimension; i++)
+        squares += (double)row[i] * row[i];
+    if (!(squares > 0) || !isfinite(squares))
+        return mm_error_set(error, MMOOD_ERROR_NUMERIC,
+                            "the model gave an embedding of length %g; its weights overflow or are "
+                            "all zero",
+                            sqrt(squares));
+    double scale = 1 / sqrt(squares);
+    for (size_t i = 0; i < dimension; i++)
+        out[i] = (float)(row[i] * scale);
+    return MMOOD_OK;
+}
+
+static void run_chunk(mm_lane *lane, const mm_job *job, const mm_chunk *chunk) {
+    const mmood_model *model = job->session->model;
+    const mm_item *items = job->items + chunk->item;
+    size_t dimension = (size_t)model->config.dimension, first, last;
+    if (job->crops) {
+        mm_vision_embed(lane, model, job->crops + chunk->item, items, chunk->count);
+        mm_tower_run(lane, &model->weights->vision, items, chunk->count, 0);
+    } else {
+        mm_text_embed(lane, model, job->ids + job->offsets[chunk->item], items, chunk->count);
+        mm_tower_run(lane, &model->weights->text, items, chunk->count, 1);
+    }
+    mm_lane_share(&first, &last, lane, chunk->count);
+    for (size_t i = first; i < last && lane->status == MMOOD_OK; i++)
+        lane->status =
+            to_unit(job->out + (chunk->item + i) * dimension,
+                    lane->activations->embedding + i * dimension, dimension, &lane->error);
+}
+
+/* The next chunk of the queue; 0 when there is none or something failed. */
+static int take_chunk(mm_job *job, size_t *index) {
+    pthread_mutex_lock(&job->lock);
+    int more = job->status == MMOOD_OK && job->next < job->chunk_count;
+    if (more)
+        *index = job->next++;
+    pthread_mutex_unlock(&job->lock);
+    return more;
+}
+
+static void report(mm_job *job, const mm_lane *lane) {
+    if (lane->status == MMOOD_OK)
+        return;
+    pthread_mutex_lock(&job->lock);
+    if (job->status == MMOOD_OK) {
+        job->status = lane->status;
+        job->error = lane->error;
+    }
+    pthread_mutex_unlock(&job->lock);
+}
+
+static void work(void *context, int index) {
+    mm_job *job = context;
+    mmood_session *session = job->session;
+    struct worker *worker = &session->worker[index];
+    mm_engine_use_one_thread();
+    mm_lane lane = {
+        .rank = job->team > 1 ? index : 0,
+        .size = job->team,
+        .barrier = &session->barrier,
+        .kernels = session->model->kernels,
+        .gemm = worker->gemm,
+        .scratch = worker->scratch,
+        /* a team works on the activations of its first worker */
+        .activations = &session->worker[job->team > 1 ? 0 : index].activations,
+        .row_step = job->crops ? 1 : MM_ROW_STEP,
+        .bf16 = session->model->precision == MMOOD_PRECISION_BF16,
+    };
+    if (job->team > 1) {
+        for (size_t i = 0; i < job->chunk_count; i++) {
+            run_chunk(&lane, job, &job->chunks[i]);
+            pthread_barrier_wait(lane.barrier); /* before the next chunk overwrites */
+        }
+    } else {
+        for (size_t i; lane.status == MMOOD_OK && take_chunk(job, &i);)
+            run_chunk(&lane, job, &job->chunks[i]);
+    }
+    report(job, &lane);
+}
+
+/* Packs items, whose tokens are set, into chunks of at most `room` rows. */
+static void make_chunks(mm_job *job, size_t count, size_t room) {
+    size_t rows = 0;
+    job->chunk_count = 0;
+    for (size_t i = 0; i < count; i++) {
+        mm_item *item = &job->items[i];
+        if (i == 0 || rows + item->tokens > room) {
+            job->chunks[job->chunk_count++] = (mm_chunk){i, 0};
+            rows = 0;
+        }
+        item->first = rows;
+        rows += item->tokens;
+        job->chunks[job->chunk_count - 1].count++;
+    }
+}
+
+/* Runs a job whose items have their tokens and pooled rows. */
+static mmood_status run_job(mm_job *job, size_t count, mmood_error *error) {
+    mmood_session *session = job->session;
+    size_t threads = (size_t)session->workers, total = 0;
+    for (size_t i = 0; i < count; i++)
+        total += job->items[i].tokens;
+    job->team = 1;
+    size_t room = session->rows;
+    int runners = session->workers;
+    if (count >= threads) {
+        size_t share = (total + threads - 1) / threads;
+        if (share < room)
+            room = max_size(share, job->items[0].tokens);
+    } else {
+        size_t useful = total / MM_TEAM_ROWS;
+        job->team = runners = (int)(useful < 1 ? 1 : useful < threads ? useful : threads);
+    }
+    make_chunks(job, count, room);
+    if (job->team > 1 && pthread_barrier_init(&session->barrier, NULL, (unsigned)job->team) != 0)
+        return mm_error_set(error, MMOOD_ERROR_MEMORY, "no barrier for %d threads", job->team);
+    pthread_mutex_init(&job->lock, NULL);
+    mm_pool_run(session->pool, runners, work, job);
+    pthread_mutex_destroy(&job->lock);
+    if (job->team > 1)
+        pthread_barrier_destroy(&session->barrier);
+    if (job->status != MMOOD_OK && error)
+        *error = job->error;
+    return job->status;
+}
+
+static mmood_status job_create(mm_job *job, mmood_session *session, float *out, size_t count,
+                               mmood_error *error) {
+    *job = (mm_job){.session = session, .out = out};
+    if (count > SIZE_MAX / (sizeof *job->items + sizeof *job->chunks))
+        count = 0;
+    job->items = calloc(count, sizeof *job->items);
+    job->chunks = calloc(count, sizeof *job->chunks);
+    if (job->items && job->chunks)
+        return MMOOD_OK;
+    free(job->items);
+    free(job->chunks);
+    return mm_error_set(error, MMOOD_ERROR_MEMORY, "no memory for the list of inputs");
+}
+
+mmood_status mmood_session_embed_images(float *out, mmood_session *session,
+                                        const uint8_t *const *crops, size_t count,
+                                        mmood_error *error) {
+    if (count == 0)
+        return MMOOD_OK;
+    mm_job job;
+    mmood_status status = job_create(&job, session, out, count, error);
+    if (status != MMOOD_OK)
+        return status;
+    job.crops = crops;
+    for (size_t i = 0; i < count; i++)
+        job.items[i].tokens = mm_model_vision_tokens(session->model);
+    status = run_job(&job, count, error);
+    free(job.items);
+    free(job.chunks);
+    return status;
+}
+
+/* Token ids of all texts in one list, each cut after the position where it is pooled: causal
+ * attention never looks further. */
+static mmood_status tokenize_all(uint32_t *ids, size_t *offsets, size_t *truncated, mm_job *job,
+                                 const char *const *texts, size_t count, mmood_error *error) {
+    const mmood_model *model = job->session->model;
+    size_t at = 0;
+    for (size_t i = 0; i < count; i++) {
+        size_t tokens;
+        int cut;
+        mmood_status status =
+            mmood_model_tokenize(ids + at, &tokens, &cut, model, texts[i], strlen(texts[i]), error);
+        if (status != MMOOD_OK)
+            return mm_error_prefix(error, status, "text %zu", i);
+        if (truncated && cut)
+            ++*truncated;
+        job->items[i].pooled = mm_model_eot_position(model, ids + at, tokens);
+        job->items[i].tokens = job->items[i].pooled + 1;
+        offsets[i] = at;
+        at += job->items[i].tokens;
+    }
+    return MMOOD_OK;
+}
+
+mmood_status mmood_session_embed_texts(float *out, size_t *truncated, mmood_session *session,
+                                       const char *const *texts, size_t count, mmood_error *error) {
+    if (truncated)
+        *truncated = 0;
+    if (count == 0)
+        return MMOOD_OK;
+    mm_job job;
+    mmood_status status = job_create(&job, session, out, count, error);
+    if (status != MMOOD_OK)
+        return status;
+    size_t context = (size_t)session->model->config.context;
+    uint32_t *ids =
+        count < SIZE_MAX / sizeof *ids / context ? malloc(count * context * sizeof *ids) : NULL;
+    size_t *offsets = malloc(count * sizeof *offsets);
+    if (!ids || !offsets)
+        status = mm_error_set(error, MMOOD_ERROR_MEMORY, "no memory for %zu texts", count);
+    if (status == MMOOD_OK)
+        status = tokenize_all(ids, offsets, truncated, &job, texts, count, error);
+    job.ids = ids;
+    job.offsets = offsets;
+    if (status == MMOOD_OK)
+        status = run_job(&job, count, error);
+    free(ids);
+    free(offsets);
+    free(job.items);
+    free(job.chunks);
+    return status;
+}

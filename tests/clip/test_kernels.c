@@ -1,0 +1,204 @@
+/* test_kernels.c - layer norm and attention of every instruction set this CPU has, against double
+ * precision written the plain way; and rows that must not depend on what is computed beside them.
+ */
+#include "test.h"
+
+#include "clip/kernels.h"
+
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+static uint32_t state;
+
+/* Reproducible values in -1 .. 1. */
+static float noise(void) {
+    state = state * 1664525u + 1013904223u;
+    return (float)(state >> 8) / 8388608.0f - 1.0f;
+}
+
+static float *noise_array(size_t count, float scale) {
+    float *values = malloc(count * sizeof *values);
+    assert_non_null(values);
+    for (size_t i = 0; i < count; i++)
+        values[i] = noise() * scale;
+    return values;
+}
+
+static float from_bf16(uint16_t half) {
+    union {
+        uint32_t u;
+        float f;
+    } bits = {(uint32_t)half << 16};
+    return bits.f;
+}
+
+static void check_norm(const mm_kernels *kernels, size_t width) {
+    enum { ROWS = 3 };
+    float *x = noise_array(ROWS * width, 30), *weight = noise_array(width, 2);
+    float *bias = noise_array(width, 2), *out = malloc(ROWS * width * sizeof *out);
+    uint16_t *half = malloc(ROWS * width * sizeof *half);
+    for (size_t i = 0; i < width; i++)
+        x[i] += 1000; /* a large mean is where one-pass variance fails */
+    kernels->layer_norm(out, 0, x, weight, bias, ROWS, width, 1e-5f);
+    kernels->layer_norm(half, 1, x, weight, bias, ROWS, width, 1e-5f);
+    for (size_t r = 0; r < ROWS; r++) {
+        double mean = 0, variance = 0;
+        for (size_t i = 0; i < width; i++)
+            mean += (double)x[r * width + i] / (double)width;
+        for (size_t i = 0; i < width; i++)
+            variance += pow((double)x[r * width + i] - mean, 2) / (double)width;
+        for (size_t i = 0; i < width; i++) {
+            double y =
+                ((double)x[r * width + i] - mean) / sqrt(variance + 1e-5) * (double)weight[i] +
+                (double)bias[i];
+            assert_true(fabs((double)out[r * width + i] - y) < 2e-4);
+            assert_int_equal(half[r * width + i], mm_bf16_from_f32(out[r * width + i]));
+        }
+    }
+    kernels->layer_norm(x, 0, x, weight, bias, ROWS, width, 1e-5f);
+    assert_memory_equal(x, out, ROWS * width * sizeof *out);
+    free(x);
+    free(weight);
+    free(bias);
+    free(out);
+    free(half);
+}
+
+static void test_layer_norm(void **unused) {
+    (void)unused;
+    static const size_t widths[] = {1, 3, 16, 17, 30, 64, 96, 768};
+    for (size_t k = 0; mm_kernels_at(k); k++)
+        for (size_t i = 0; i < sizeof widths / sizeof *widths; i++)
+            check_norm(mm_kernels_at(k), widths[i]);
+}
+
+/* softmax(q k^T / sqrt(d)) v for one query in double. */
+static void plain_attention(double *out, const float *qkv, size_t tokens, size_t width, size_t size,
+                            size_t head, size_t query, int causal) {
+    size_t stride = 3 * width, seen = causal ? query + 1 : tokens;
+    double *p = calloc(tokens, sizeof *p), best = -INFINITY, total = 0;
+    const float *q = qkv + query * stride + head * size;
+    for (size_t j = 0; j < seen; j++) {
+        for (size_t d = 0; d < size; d++)
+            p[j] += (double)q[d] * (double)qkv[j * stride + width + head * size + d];
+        p[j] /= sqrt((double)size);
+        best = fmax(best, p[j]);
+    }
+    for (size_t j = 0; j < seen; j++)
+        total += p[j] = exp(p[j] - best);
+    for (size_t d = 0; d < size; d++) {
+        out[d] = 0;
+        for (size_t j = 0; j < seen; j++)
+            out[d] += p[j] / total * (double)qkv[j * stride + 2 * width + head * size + d];
+    }
+    free(p);
+}
+
+static void check_attention(const mm_kernels *kernels, size_t tokens, size_t heads, size_t size,
+                            int causal) {
+    size_t width = heads * size, count = tokens * width;
+    float *qkv = noise_array(3 * count, 3), *out = calloc(count, sizeof *out);
+    uint16_t *half = calloc(count, sizeof *half);
+    float *one = calloc(width, sizeof *one);
+    float *scratch = calloc(mm_attention_scratch(tokens, size), sizeof *scratch);
+    double *expected = calloc(size, sizeof *expected);
+    for (size_t head = 0; head < heads; head++) {
+        mm_attention job = {.qkv = qkv,
+                            .tokens = tokens,
+                            .width = width,
+                            .head_size = size,
+                            .head = head,
+                            .queries = tokens,
+                            .causal = causal,
+                            .out = out,
+                            .scratch = scratch};
+        kernels->attention(&job);
+        job.out = half;
+        job.out_bf16 = 1;
+        kernels->attention(&job);
+        for (size_t i = 0; i < tokens; i++) {
+            plain_attention(expected, qkv, tokens, width, size, head, i, causal);
+            for (size_t d = 0; d < size; d++) {
+                size_t at = i * width + head * size + d;
+                assert_true(fabs((double)out[at] - expected[d]) < 1e-5);
+                assert_true(fabs((double)from_bf16(half[at]) - expected[d]) < 0.02);
+            }
+            /* the row alone, and with what a causal row cannot see cut off: the same bits */
+            job.out = one;
+            job.out_bf16 = 0;
+            job.first_query = i;
+            job.queries = 1;
+            job.tokens = causal ? i + 1 : tokens;
+            kernels->attention(&job);
+            assert_memory_equal(one + head * size, out + i * width + head * size,
+                                size * sizeof *one);
+            job.tokens = tokens;
+        }
+    }
+    free(qkv);
+    free(out);
+    free(half);
+    free(one);
+    free(scratch);
+    free(expected);
+}
+
+static void test_attention(void **unused) {
+    (void)unused;
+    static const struct {
+        size_t tokens, heads, size;
+    } shapes[] = {{1, 1, 8},   {5, 2, 16},  {7, 3, 10}, {17, 2, 20},
+                  {50, 2, 64}, {65, 1, 32}, {77, 1, 64}};
+    for (size_t k = 0; mm_kernels_at(k); k++)
+        for (size_t i = 0; i < sizeof shapes / sizeof *shapes; i++)
+            for (int causal = 0; causal < 2; causal++)
+                check_attention(mm_kernels_at(k), shapes[i].tokens, shapes[i].heads, shapes[i].size,
+                                causal);
+}
+
+/* Scores far apart: the exponentials underflow to zero without harming the rest. */
+static void test_extreme_scores(void **unused) {
+    (void)unused;
+    for (size_t k = 0; mm_kernels_at(k); k++) {
+        float qkv[2 * 3 * 8] = {0}, out[2 * 8], scratch[1024];
+        qkv[0] = 1e4f;       /* query 0 */
+        qkv[8] = 1.0f;       /* key 0 */
+        qkv[24 + 8] = -1e4f; /* key 1 */
+        for (size_t d = 0; d < 8; d++) {
+            qkv[16 + d] = 2;      /* value 0 */
+            qkv[24 + 16 + d] = 5; /* value 1 */
+        }
+        assert_true(mm_attention_scratch(2, 8) <= 1024);
+        mm_attention job = {.qkv = qkv,
+                            .tokens = 2,
+                            .width = 8,
+                            .head_size = 8,
+                            .queries = 2,
+                            .out = out,
+                            .scratch = scratch};
+        mm_kernels_at(k)->attention(&job);
+        assert_true(out[0] == 2.0f);               /* all on key 0 */
+        assert_true(fabsf(out[8] - 3.5f) < 1e-6f); /* a zero query sees both alike */
+    }
+}
+
+static void test_bf16(void **unused) {
+    (void)unused;
+    assert_int_equal(mm_bf16_from_f32(1.0f), 0x3f80);
+    assert_int_equal(mm_bf16_from_f32(1.00390625f), 0x3f80); /* a tie goes to even */
+    assert_int_equal(mm_bf16_from_f32(1.01171875f), 0x3f82); /* and here up */
+    assert_int_equal(mm_bf16_from_f32(-0.0f), 0x8000);
+    assert_int_equal(mm_bf16_from_f32(INFINITY), 0x7f80);
+    assert_true(isnan(from_bf16(mm_bf16_from_f32(NAN))));
+}
+
+int main(void) {
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_layer_norm),
+        cmocka_unit_test(test_attention),
+        cmocka_unit_test(test_extreme_scores),
+        cmocka_unit_test(test_bf16),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -1,0 +1,178 @@
+/* test_onednn.c - packed dense layers against plain double precision, and the promise behind
+ * reproducible results: a row's bits do not depend on how many rows are multiplied together. */
+#include "test.h"
+
+#include "clip/kernels.h"
+#include "clip/onednn.h"
+
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+static uint32_t state;
+
+static float noise(void) {
+    state = state * 1664525u + 1013904223u;
+    return (float)(state >> 8) / 8388608.0f - 1.0f;
+}
+
+static float from_bf16(uint16_t half) {
+    union {
+        uint32_t u;
+        float f;
+    } bits = {(uint32_t)half << 16};
+    return bits.f;
+}
+
+static double after(double x, mm_post post, double before) {
+    switch (post) {
+    case MM_POST_NONE:
+        return x;
+    case MM_POST_ADD:
+        return x + before;
+    case MM_POST_QUICK_GELU:
+        return x / (1 + exp(-1.702 * x));
+    case MM_POST_GELU:
+        return x * 0.5 * (1 + erf(x / sqrt(2)));
+    case MM_POST_GELU_NEW:
+        return x * 0.5 * (1 + tanh(sqrt(2 / acos(-1)) * (x + 0.044715 * x * x * x)));
+    }
+    return NAN;
+}
+
+/* Everything one product needs. */
+typedef struct fixture {
+    size_t rows, inputs, outputs;
+    int bf16;
+    float *weights, *bias, *x, *y;
+    uint16_t *x_half;
+    mm_engine *engine;
+    mm_gemm *gemm;
+    mm_matrix *matrix;
+} fixture;
+
+static void fixture_open(fixture *f, size_t rows, size_t inputs, size_t outputs, int bf16,
+                         int biased) {
+    mmood_error error;
+    *f = (fixture){.rows = rows, .inputs = inputs, .outputs = outputs, .bf16 = bf16};
+    f->weights = malloc(inputs * outputs * sizeof *f->weights);
+    f->bias = malloc(outputs * sizeof *f->bias);
+    f->x = malloc(rows * inputs * sizeof *f->x);
+    f->x_half = malloc(rows * inputs * sizeof *f->x_half);
+    f->y = malloc(rows * outputs * sizeof *f->y);
+    for (size_t i = 0; i < inputs * outputs; i++) {
+        float w = noise();
+        f->weights[i] = bf16 ? from_bf16(mm_bf16_from_f32(w)) : w;
+    }
+    for (size_t i = 0; i < outputs; i++)
+        f->bias[i] = noise();
+    for (size_t i = 0; i < rows * inputs; i++) {
+        f->x_half[i] = mm_bf16_from_f32(noise());
+        f->x[i] = from_bf16(f->x_half[i]);
+    }
+    assert_ok(mm_engine_create(&f->engine, &error), error);
+    assert_ok(mm_gemm_create(&f->gemm, f->engine, &error), error);
+    assert_ok(mm_matrix_pack(&f->matrix, f->engine, f->weights, biased ? f->bias : NULL, inputs,
+                             outputs, bf16 ? MMOOD_PRECISION_BF16 : MMOOD_PRECISION_F32, &error),
+              error);
+}
+
+static void fixture_close(fixture *f) {
+    mm_matrix_free(f->matrix);
+    mm_gemm_free(f->gemm);
+    mm_engine_free(f->engine);
+    free(f->weights);
+    free(f->bias);
+    free(f->x);
+    free(f->x_half);
+    free(f->y);
+}
+
+static void run(fixture *f, mm_post post, size_t first, size_t rows, float *y) {
+    mmood_error error;
+    const void *x = f->bf16 ? (const void *)(f->x_half + first * f->inputs)
+                            : (const void *)(f->x + first * f->inputs);
+    assert_ok(mm_gemm_run(f->gemm, f->matrix, post, x, y, 0, rows, &error), error);
+}
+
+static void check_values(int bf16) {
+    static const size_t shapes[][3] = {{1, 48, 20}, {5, 33, 96}, {17, 192, 576}, {40, 8, 3}};
+    for (size_t i = 0; i < sizeof shapes / sizeof *shapes; i++)
+        for (int post = MM_POST_NONE; post <= MM_POST_GELU_NEW; post++) {
+            fixture f;
+            fixture_open(&f, shapes[i][0], shapes[i][1], shapes[i][2], bf16, post != MM_POST_NONE);
+            for (size_t j = 0; j < f.rows * f.outputs; j++)
+                f.y[j] = 0.5f;
+            run(&f, (mm_post)post, 0, f.rows, f.y);
+            for (size_t r = 0; r < f.rows; r++)
+                for (size_t o = 0; o < f.outputs; o++) {
+                    double sum = post == MM_POST_NONE ? 0 : (double)f.bias[o];
+                    for (size_t k = 0; k < f.inputs; k++)
+                        sum += (double)f.x[r * f.inputs + k] * (double)f.weights[o * f.inputs + k];
+                    assert_true(fabs((double)f.y[r * f.outputs + o] -
+                                     after(sum, (mm_post)post, 0.5)) < 1e-4);
+                }
+            fixture_close(&f);
+        }
+}
+
+static void test_values(void **unused) {
+    (void)unused;
+    check_values(0);
+    if (mm_engine_has_bf16())
+        check_values(1);
+}
+
+static void check_rows(int bf16, size_t inputs, size_t outputs) {
+    enum { ROWS = 401 };
+    static const size_t counts[] = {1, 2, 3, 7, 16, 31, 50, 64, 77, 128, 197, 200, 256, 400};
+    fixture f;
+    fixture_open(&f, ROWS, inputs, outputs, bf16, 1);
+    float *part = malloc(ROWS * outputs * sizeof *part);
+    run(&f, MM_POST_QUICK_GELU, 0, ROWS, f.y);
+    assert_null(strstr(mm_gemm_implementation(f.gemm), "ref"));
+    for (size_t i = 0; i < sizeof counts / sizeof *counts; i++)
+        for (size_t first = 0; first + counts[i] <= ROWS; first += 67) {
+            run(&f, MM_POST_QUICK_GELU, first, counts[i], part);
+            assert_memory_equal(part, f.y + first * outputs, counts[i] * outputs * sizeof *part);
+        }
+    free(part);
+    fixture_close(&f);
+}
+
+static void test_rows_do_not_depend_on_their_number(void **unused) {
+    (void)unused;
+    static const size_t shapes[][2] = {{768, 2304}, {3072, 768}, {192, 576},
+                                       {128, 512},  {48, 20},    {30, 90}};
+    for (size_t i = 0; i < sizeof shapes / sizeof *shapes; i++) {
+        check_rows(0, shapes[i][0], shapes[i][1]);
+        if (mm_engine_has_bf16())
+            check_rows(1, shapes[i][0], shapes[i][1]);
+    }
+}
+
+/* More different numbers of rows than are kept compiled. */
+static void test_eviction(void **unused) {
+    (void)unused;
+    fixture f;
+    fixture_open(&f, 300, 8, 3, 0, 1);
+    float *again = malloc(300 * 3 * sizeof *again);
+    for (size_t rows = 1; rows <= 300; rows++)
+        run(&f, MM_POST_NONE, 0, rows, f.y);
+    for (size_t rows = 1; rows <= 300; rows += 50) {
+        run(&f, MM_POST_NONE, 0, rows, again);
+        assert_memory_equal(again, f.y, rows * 3 * sizeof *again);
+    }
+    free(again);
+    fixture_close(&f);
+}
+
+int main(void) {
+    mm_engine_use_one_thread();
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_values),
+        cmocka_unit_test(test_rows_do_not_depend_on_their_number),
+        cmocka_unit_test(test_eviction),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
