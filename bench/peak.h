@@ -1,0 +1,17 @@
+/* peak.h - how many FLOP/s this machine can do at most: multiply-adds on registers only, without a
+ * single load. What a benchmark reaches is given as a share of it, measured in the same run. */
+#ifndef MM_BENCH_PEAK_H
+#define MM_BENCH_PEAK_H
+
+/* FLOP/s of `threads` threads together; 0 if the CPU has no such instruction. */
+double bench_peak_f32(int threads);
+double bench_peak_bf16(int threads);
+
+/* Runs some multiply-adds on registers and returns how many FLOPs that was. */
+typedef double bench_burst(void);
+bench_burst bench_burst_base, bench_burst_avx2, bench_burst_avx512, bench_burst_bf16;
+
+/* Seconds of a clock that never goes back. */
+double bench_now(void);
+
+#endif

@@ -1,0 +1,194 @@
+/* config.c - reading config.json with transformers' defaults (configuration_clip.py). */
+#include "clip/config.h"
+
+#include "base/error.h"
+#include "base/file.h"
+#include "base/json.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+enum { MAX_CONFIG = 16 << 20 };
+
+const char *mm_activation_name(mm_activation activation) {
+    static const char *const names[] = {"quick_gelu", "gelu", "gelu_new"};
+    return names[activation];
+}
+
+/* An object to read from: a tower's, or the top level. transformers takes a tower's settings from
+ * its own object only. */
+typedef struct source {
+    const json_t *object;
+    const char *name; /* for messages; "" for the top level */
+} source;
+
+/* A whole number of `least` to `most`, or `absent` if the key is not there. */
+static mmood_status read_int(int *out, const source *from, const char *key, int absent, int least,
+                             int most, mmood_error *error) {
+    const json_t *value = json_object_get(from->object, key);
+    *out = absent;
+    if (!value || json_is_null(value))
+        return MMOOD_OK;
+    if (!json_is_integer(value) || json_integer_value(value) < least ||
+        json_integer_value(value) > most)
+        return mm_error_set(error, MMOOD_ERROR_FORMAT,
+                            "%s%s%s must be a whole number from %d to %d", from->name,
+                            from->name[0] ? "." : "", key, least, most);
+    *out = (int)json_integer_value(value);
+    return MMOOD_OK;
+}
+
+static mmood_status read_activation(mm_activation *out, const source *from, mmood_error *error) {
+    const json_t *value = json_object_get(from->object, "hidden_act");
+    const char *name = value ? json_string_value(value) : "quick_gelu";
+    if (name && strcmp(name, "quick_gelu") == 0)
+        *out = MM_ACT_QUICK_GELU;
+    else if (name && strcmp(name, "gelu") == 0)
+        *out = MM_ACT_GELU;
+    else if (name && (strcmp(name, "gelu_new") == 0 || strcmp(name, "gelu_pytorch_tanh") == 0))
+        *out = MM_ACT_GELU_NEW;
+    else
+        return mm_error_set(error, MMOOD_ERROR_UNSUPPORTED,
+                            "%s.hidden_act is \"%s\"; quick_gelu, gelu, gelu_new and "
+                            "gelu_pytorch_tanh are known",
+                            from->name, name ? name : "(not a string)");
+    return MMOOD_OK;
+}
+
+static mmood_status read_tower(mm_tower_config *out, const source *from, int width, int mlp,
+                               int heads, mmood_error *error) {
+    mmood_status status = read_int(&out->width, from, "hidden_size", width, 1, 1 << 16, error);
+    if (status == MMOOD_OK)
+        status = read_int(&out->mlp_width, from, "intermediate_size", mlp, 1, 1 << 18, error);
+    if (status == MMOOD_OK)
+        status = read_int(&out->layers, from, "num_hidden_layers", 12, 1, 1000, error);
+    if (status == MMOOD_OK)
+        status = read_int(&out->heads, from, "num_attention_heads", heads, 1, 1024, error);
+    if (status == MMOOD_OK)
+        status = read_activation(&out->activation, from, error);
+    if (status != MMOOD_OK)
+        return status;
+    if (out->width % out->heads != 0)
+        return mm_error_set(error, MMOOD_ERROR_FORMAT,
+                            "%s: hidden_size %d is not a multiple of num_attention_heads %d",
+                            from->name, out->width, out->heads);
+    const json_t *eps = json_object_get(from->object, "layer_norm_eps");
+    out->layer_norm_eps = eps ? json_number_value(eps) : 1e-5;
+    if ((eps && !json_is_number(eps)) || !(out->layer_norm_eps > 0) || out->layer_norm_eps > 1)
+        return mm_error_set(error, MMOOD_ERROR_FORMAT,
+                            "%s.layer_norm_eps must be a number above 0 and at most 1", from->name);
+    return MMOOD_OK;
+}
+
+static mmood_status check_type(const json_t *config, mmood_error *error) {
+    const char *type = json_string_value(json_object_get(config, "model_type"));
+    if (json_object_get(config, "model_cfg") || json_object_get(config, "embed_dim"))
+        return mm_error_set(
+            error, MMOOD_ERROR_UNSUPPORTED,
+            "this is an open_clip configuration; mmood reads Hugging Face CLIP models: "
+            "take the repository's Hugging Face version, or convert it");
+    if (type && (strcmp(type, "clip_text_model") == 0 || strcmp(type, "clip_vision_model") == 0))
+        return mm_error_set(error, MMOOD_ERROR_UNSUPPORTED,
+                            "model_type is \"%s\": only %s half of a CLIP model; both are needed",
+                            type, type[5] == 't' ? "the text" : "the vision");
+    if (type && strcmp(type, "clip") != 0)
+        return mm_error_set(error, MMOOD_ERROR_UNSUPPORTED,
+                            "model_type is \"%s\"; mmood runs models of type \"clip\"", type);
+    if (!type && !json_object_get(config, "text_config") &&
+        !json_object_get(config, "vision_config"))
+        return mm_error_set(
+            error, MMOOD_ERROR_FORMAT,
+            "there is no model_type, text_config or vision_config, so this is not the "
+            "configuration of a CLIP model");
+    return MMOOD_OK;
+}
+
+/* A tower's object. Old files have "text_config_dict" too, which transformers lets win where it is
+ * set. */
+static mmood_status tower_object(json_t **out, const json_t *config, const char *key,
+                                 const char *old_key, mmood_error *error) {
+    const json_t *tower = json_object_get(config, key), *old = json_object_get(config, old_key);
+    if ((tower && !json_is_object(tower) && !json_is_null(tower)) ||
+        (old && !json_is_object(old) && !json_is_null(old)))
+        return mm_error_set(error, MMOOD_ERROR_FORMAT, "%s must be an object", key);
+    *out = json_is_object(tower) ? json_copy((json_t *)(uintptr_t)tower) : json_object();
+    if (*out && json_is_object(old))
+        json_object_update(*out, (json_t *)(uintptr_t)old);
+    return *out ? MMOOD_OK : mm_error_set(error, MMOOD_ERROR_MEMORY, "no memory for config.json");
+}
+
+static mmood_status read_all(mm_clip_config *out, const json_t *config, const json_t *text_object,
+                             const json_t *vision_object, mmood_error *error) {
+    source top = {config, ""};
+    source text = {text_object, "text_config"};
+    source vision = {vision_object, "vision_config"};
+    mmood_status status = read_tower(&out->text, &text, 512, 2048, 8, error);
+    if (status == MMOOD_OK)
+        status = read_tower(&out->vision, &vision, 768, 3072, 12, error);
+    if (status == MMOOD_OK)
+        status = read_int(&out->dimension, &top, "projection_dim", 512, 1, 1 << 16, error);
+    if (status == MMOOD_OK)
+        status = read_int(&out->vocabulary, &text, "vocab_size", 49408, 3, 1 << 24, error);
+    if (status == MMOOD_OK)
+        status = read_int(&out->context, &text, "max_position_embeddings", 77, 2, 1 << 14, error);
+    if (status == MMOOD_OK)
+        status = read_int(&out->eos_token_id, &text, "eos_token_id", 49407, 0, 1 << 24, error);
+    if (status == MMOOD_OK)
+        status = read_int(&out->image_size, &vision, "image_size", 224, 1, 1 << 14, error);
+    if (status == MMOOD_OK)
+        status = read_int(&out->patch_size, &vision, "patch_size", 32, 1, 1 << 12, error);
+    if (status == MMOOD_OK)
+        status = read_int(&out->channels, &vision, "num_channels", 3, 1, 64, error);
+    if (status != MMOOD_OK)
+        return status;
+    if (out->channels != 3)
+        return mm_error_set(error, MMOOD_ERROR_UNSUPPORTED,
+                            "vision_config.num_channels is %d; pictures have 3", out->channels);
+    if (out->patch_size > out->image_size)
+        return mm_error_set(error, MMOOD_ERROR_FORMAT,
+                            "vision_config.patch_size %d is larger than image_size %d",
+                            out->patch_size, out->image_size);
+    if (out->image_size / out->patch_size > 128)
+        return mm_error_set(error, MMOOD_ERROR_LIMIT,
+                            "image_size %d with patch_size %d gives more than 128 x 128 patches",
+                            out->image_size, out->patch_size);
+    return MMOOD_OK;
+}
+
+mmood_status mm_clip_config_parse(mm_clip_config *out, const void *data, size_t size,
+                                  mmood_error *error) {
+    json_t *config, *text = NULL, *vision = NULL;
+    memset(out, 0, sizeof *out);
+    mmood_status status = mm_json_parse(&config, data, size, error);
+    if (status != MMOOD_OK)
+        return status;
+    if (!json_is_object(config))
+        status = mm_error_set(error, MMOOD_ERROR_FORMAT, "must be a JSON object");
+    if (status == MMOOD_OK)
+        status = check_type(config, error);
+    if (status == MMOOD_OK)
+        status = tower_object(&text, config, "text_config", "text_config_dict", error);
+    if (status == MMOOD_OK)
+        status = tower_object(&vision, config, "vision_config", "vision_config_dict", error);
+    if (status == MMOOD_OK)
+        status = read_all(out, config, text, vision, error);
+    json_decref(text);
+    json_decref(vision);
+    json_decref(config);
+    return status;
+}
+
+mmood_status mm_clip_config_load(mm_clip_config *out, const char *directory, mmood_error *error) {
+    uint8_t *data;
+    size_t size;
+    char *path = mm_path_join(directory, "config.json");
+    if (!path)
+        return mm_error_set(error, MMOOD_ERROR_MEMORY, "no memory for a path");
+    mmood_status status = mm_file_read(&data, &size, path, MAX_CONFIG, error);
+    free(path);
+    if (status == MMOOD_OK) {
+        status = mm_clip_config_parse(out, data, size, error);
+        free(data);
+    }
+    return status == MMOOD_OK ? status : mm_error_prefix(error, status, "config.json");
+}

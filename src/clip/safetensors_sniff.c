@@ -1,0 +1,36 @@
+/* safetensors_sniff.c - recognises the files that people have instead of a safetensors file. */
+#include "clip/safetensors_internal.h"
+
+#include <string.h>
+
+static int starts(const uint8_t *data, size_t size, const char *text) {
+    size_t length = strlen(text);
+    return size >= length && memcmp(data, text, length) == 0;
+}
+
+const char *mm_safetensors_sniff(const uint8_t *data, size_t size) {
+    if (size == 0)
+        return "an empty file: the download failed; get it again";
+    if (starts(data, size, "version https://git-lfs"))
+        return "a git-lfs pointer: the weights themselves were not downloaded; run \"git lfs "
+               "pull\" in "
+               "the repository";
+    if (starts(data, size, "<!DOCTYPE") || starts(data, size, "<!doctype") ||
+        starts(data, size, "<html") || starts(data, size, "<HTML"))
+        return "an HTML page: the download got an error or login page; get the file itself";
+    if (starts(data, size, "PK\003\004") || starts(data, size, "PK"))
+        return "a PyTorch zip file (.bin, .pt or .ckpt): convert it with transformers' "
+               "save_pretrained(..., safe_serialization=True)";
+    if (size >= 2 && data[0] == 0x80 && data[1] >= 2 && data[1] <= 5)
+        return "a Python pickle (an old PyTorch file): convert it with transformers' "
+               "save_pretrained(..., safe_serialization=True)";
+    if (starts(data, size, "\x89HDF"))
+        return "an HDF5 file (TensorFlow weights): use the repository's model.safetensors";
+    if (starts(data, size, "GGUF"))
+        return "a GGUF file: use the repository's model.safetensors";
+    if (starts(data, size, "\x1f\x8b"))
+        return "a gzip archive: unpack it first";
+    if (data[0] == '{' && (size < 8 || data[1] == '"' || data[1] == '\n' || data[1] == ' '))
+        return "a JSON file";
+    return NULL;
+}

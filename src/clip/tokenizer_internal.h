@@ -1,0 +1,43 @@
+/* tokenizer_internal.h - the tables that tokenizer_parse.c fills and tokenizer.c uses. */
+#ifndef MM_CLIP_TOKENIZER_INTERNAL_H
+#define MM_CLIP_TOKENIZER_INTERNAL_H
+
+#include "clip/tokenizer.h"
+
+enum { MM_MAX_SPECIALS = 64 };
+
+/* Two neighbouring tokens that become one; rank 0 is merged first. */
+typedef struct mm_merge {
+    uint32_t left;
+    uint32_t right;
+    uint32_t rank; /* UINT32_MAX: an empty slot */
+    uint32_t merged;
+} mm_merge;
+
+/* A token that is recognised in the text as it stands, such as "<|endoftext|>". */
+typedef struct mm_special {
+    char *text;
+    size_t length;
+    uint32_t id;
+    int normalized; /* 1: looked for after lower-casing, 0: before */
+} mm_special;
+
+struct mm_tokenizer {
+    uint32_t byte[256];     /* token of a byte inside a word */
+    uint32_t byte_end[256]; /* of a byte that ends one ("</w>") */
+    mm_merge *merges;       /* open addressing, a power of two of slots */
+    size_t merge_mask;
+    mm_special specials[MM_MAX_SPECIALS];
+    size_t special_count;
+    uint32_t bos;
+    uint32_t eot;
+    size_t vocabulary;
+};
+
+/* Where the search for a pair begins. */
+static inline size_t mm_merge_slot(uint32_t left, uint32_t right, size_t mask) {
+    uint64_t key = ((uint64_t)left << 32 | right) * 0x9E3779B97F4A7C15u;
+    return (size_t)(key >> 32) & mask;
+}
+
+#endif
