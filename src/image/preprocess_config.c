@@ -1,0 +1,224 @@
+/* preprocess_config.c - reading preprocessor_config.json, with the defaults of transformers'
+ * CLIPImageProcessor. */
+#include "image/preprocess_config.h"
+
+#include "base/error.h"
+#include "base/file.h"
+#include "base/json.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+enum { MAX_CONFIG = 1 << 20, MAX_SIDE = 1 << 14 };
+
+static mmood_preprocess defaults(int size) {
+    mmood_preprocess p = {
+        .resize = 1,
+        .shortest_edge = size,
+        .filter = MMOOD_FILTER_BICUBIC,
+        .center_crop = 1,
+        .crop_width = size,
+        .crop_height = size,
+        .rescale_factor = 1.0f / 255.0f,
+        .mean = {0.48145466f, 0.4578275f, 0.40821073f},
+        .std = {0.26862954f, 0.26130258f, 0.27577711f},
+    };
+    return p;
+}
+
+static mmood_status read_side(int *out, const json_t *value, const char *key, mmood_error *error) {
+    if (!json_is_integer(value) || json_integer_value(value) < 1 ||
+        json_integer_value(value) > MAX_SIDE)
+        return mm_error_set(error, MMOOD_ERROR_FORMAT, "%s must be a whole number from 1 to %d",
+                            key, (int)MAX_SIDE);
+    *out = (int)json_integer_value(value);
+    return MMOOD_OK;
+}
+
+static mmood_status read_bool(int *out, const json_t *config, const char *key, mmood_error *error) {
+    const json_t *value = json_object_get(config, key);
+    *out = 1;
+    if (!value || json_is_null(value))
+        return MMOOD_OK;
+    if (!json_is_boolean(value))
+        return mm_error_set(error, MMOOD_ERROR_FORMAT, "%s must be true or false", key);
+    *out = json_is_true(value);
+    return MMOOD_OK;
+}
+
+/* {"height": h, "width": w} */
+static mmood_status read_height_width(int *width, int *height, const json_t *value, const char *key,
+                                      mmood_error *error) {
+    mmood_status status = read_side(height, json_object_get(value, "height"), key, error);
+    return status == MMOOD_OK ? read_side(width, json_object_get(value, "width"), key, error)
+                              : status;
+}
+
+/* "size": n, {"shortest_edge": n} or {"height": h, "width": w}; "resize_mode": "shortest" or
+ * "squash". */
+static mmood_status read_size(mmood_preprocess *p, const json_t *config, mmood_error *error) {
+    const json_t *size = json_object_get(config, "size");
+    const json_t *mode = json_object_get(config, "resize_mode");
+    mmood_status status = MMOOD_OK;
+    if (json_is_integer(size))
+        status = read_side(&p->shortest_edge, size, "size", error);
+    else if (json_object_get(size, "shortest_edge") && !json_object_get(size, "longest_edge"))
+        status = read_side(&p->shortest_edge, json_object_get(size, "shortest_edge"),
+                           "size.shortest_edge", error);
+    else if (json_object_get(size, "height") && json_object_get(size, "width")) {
+        p->shortest_edge = 0;
+        status = read_height_width(&p->resize_width, &p->resize_height, size, "size", error);
+    } else if (size && !json_is_null(size))
+        status =
+            mm_error_set(error, MMOOD_ERROR_UNSUPPORTED,
+                         "size must be a number, {\"shortest_edge\"} or {\"height\", \"width\"}");
+    if (status != MMOOD_OK || !mode || json_is_null(mode))
+        return status;
+    const char *name = json_string_value(mode);
+    if (name && strcmp(name, "squash") == 0) {
+        if (p->shortest_edge)
+            p->resize_width = p->resize_height = p->shortest_edge;
+        p->shortest_edge = 0;
+    } else if (!name || strcmp(name, "shortest") != 0)
+        return mm_error_set(error, MMOOD_ERROR_UNSUPPORTED,
+                            "resize_mode is \"%s\"; shortest and squash are known",
+                            name ? name : "");
+    return MMOOD_OK;
+}
+
+static mmood_status read_crop(mmood_preprocess *p, const json_t *config, mmood_error *error) {
+    const json_t *crop = json_object_get(config, "crop_size");
+    mmood_status status = read_bool(&p->center_crop, config, "do_center_crop", error);
+    if (status != MMOOD_OK)
+        return status;
+    if (!p->center_crop) { /* the model sees what resizing leaves */
+        p->crop_width = p->shortest_edge ? p->shortest_edge : p->resize_width;
+        p->crop_height = p->shortest_edge ? p->shortest_edge : p->resize_height;
+        return MMOOD_OK;
+    }
+    if (!crop || json_is_null(crop))
+        return MMOOD_OK;
+    if (json_is_object(crop))
+        return read_height_width(&p->crop_width, &p->crop_height, crop, "crop_size", error);
+    status = read_side(&p->crop_width, crop, "crop_size", error);
+    p->crop_height = p->crop_width;
+    return status;
+}
+
+static mmood_status read_filter(mmood_preprocess *p, const json_t *config, mmood_error *error) {
+    const json_t *value = json_object_get(config, "resample");
+    if (!value || json_is_null(value))
+        return MMOOD_OK;
+    if (!json_is_integer(value) || (json_integer_value(value) != MMOOD_FILTER_BILINEAR &&
+                                    json_integer_value(value) != MMOOD_FILTER_BICUBIC))
+        return mm_error_set(error, MMOOD_ERROR_UNSUPPORTED,
+                            "resample is %lld; 2 (bilinear) and 3 (bicubic) can be done",
+                            json_is_integer(value) ? (long long)json_integer_value(value) : -1);
+    p->filter = (mmood_filter)json_integer_value(value);
+    return MMOOD_OK;
+}
+
+/* Three numbers, or one for all channels. */
+static mmood_status read_channels(float out[3], const json_t *config, const char *key, double least,
+                                  mmood_error *error) {
+    const json_t *value = json_object_get(config, key);
+    if (!value || json_is_null(value))
+        return MMOOD_OK;
+    for (size_t c = 0; c < 3; c++) {
+        const json_t *number = json_is_number(value) ? value : json_array_get(value, c);
+        double x = json_number_value(number);
+        if (!json_is_number(number) || (json_is_array(value) && json_array_size(value) != 3) ||
+            x < least || x > 1000)
+            return mm_error_set(error, MMOOD_ERROR_FORMAT,
+                                "%s must be three numbers from %g to 1000, for red, green and blue",
+                                key, least);
+        out[c] = (float)x;
+    }
+    return MMOOD_OK;
+}
+
+static mmood_status read_values(mmood_preprocess *p, const json_t *config, mmood_error *error) {
+    int rescale = 1, normalize = 1;
+    const json_t *factor = json_object_get(config, "rescale_factor");
+    mmood_status status = read_bool(&rescale, config, "do_rescale", error);
+    if (status == MMOOD_OK)
+        status = read_bool(&normalize, config, "do_normalize", error);
+    if (status == MMOOD_OK && normalize)
+        status = read_channels(p->mean, config, "image_mean", -1000, error);
+    if (status == MMOOD_OK && normalize)
+        status = read_channels(p->std, config, "image_std", 1e-6, error);
+    if (status != MMOOD_OK)
+        return status;
+    if (factor && !json_is_null(factor)) {
+        double x = json_number_value(factor);
+        if (!json_is_number(factor) || !(x > 0) || x > 1000)
+            return mm_error_set(error, MMOOD_ERROR_FORMAT,
+                                "rescale_factor must be a number above 0");
+        p->rescale_factor = (float)x;
+    }
+    if (!rescale)
+        p->rescale_factor = 0;
+    for (int c = 0; c < 3 && !normalize; c++) {
+        p->mean[c] = 0;
+        p->std[c] = 1;
+    }
+    return MMOOD_OK;
+}
+
+/* Other processors give the same keys another meaning. */
+static mmood_status check_type(const json_t *config, mmood_error *error) {
+    static const char *const keys[] = {"image_processor_type", "feature_extractor_type"};
+    if (!json_is_object(config))
+        return mm_error_set(error, MMOOD_ERROR_FORMAT, "must be a JSON object");
+    for (size_t i = 0; i < 2; i++) {
+        const char *type = json_string_value(json_object_get(config, keys[i]));
+        if (type && strncmp(type, "CLIP", 4) != 0)
+            return mm_error_set(error, MMOOD_ERROR_UNSUPPORTED,
+                                "%s is \"%s\"; CLIPImageProcessor is the one that is understood",
+                                keys[i], type);
+    }
+    return MMOOD_OK;
+}
+
+mmood_status mm_preprocess_parse(mmood_preprocess *out, const void *data, size_t size,
+                                 mmood_error *error) {
+    json_t *config;
+    *out = defaults(224);
+    mmood_status status = mm_json_parse(&config, data, size, error);
+    if (status != MMOOD_OK)
+        return status;
+    status = check_type(config, error);
+    if (status == MMOOD_OK)
+        status = read_bool(&out->resize, config, "do_resize", error);
+    if (status == MMOOD_OK)
+        status = read_size(out, config, error);
+    if (status == MMOOD_OK)
+        status = read_crop(out, config, error);
+    if (status == MMOOD_OK)
+        status = read_filter(out, config, error);
+    if (status == MMOOD_OK)
+        status = read_values(out, config, error);
+    json_decref(config);
+    return status;
+}
+
+mmood_status mm_preprocess_load(mmood_preprocess *out, const char *directory, int image_size,
+                                mmood_error *error) {
+    uint8_t *data;
+    size_t size;
+    char *path = mm_path_join(directory, "preprocessor_config.json");
+    if (!path)
+        return mm_error_set(error, MMOOD_ERROR_MEMORY, "no memory for a path");
+    if (!mm_file_exists(path)) {
+        *out = defaults(image_size);
+        free(path);
+        return MMOOD_OK;
+    }
+    mmood_status status = mm_file_read(&data, &size, path, MAX_CONFIG, error);
+    free(path);
+    if (status == MMOOD_OK) {
+        status = mm_preprocess_parse(out, data, size, error);
+        free(data);
+    }
+    return status == MMOOD_OK ? status : mm_error_prefix(error, status, "preprocessor_config.json");
+}
