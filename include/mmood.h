@@ -234,6 +234,9 @@ MMOOD_API mmood_status mmood_session_embed_texts(float *out, size_t *truncated,
                                                  mmood_session *session, const char *const *texts,
                                                  size_t count, mmood_error *error);
 
+/* The model it runs. Any thread. */
+MMOOD_API const mmood_model *mmood_session_model(const mmood_session *session);
+
 MMOOD_API void mmood_session_free(mmood_session *session);
 
 /* ---- Labels -------------------------------------------------------------------------------- */
@@ -306,7 +309,7 @@ MMOOD_API mmood_status mmood_score_parse(mmood_score_kind *out, const char *name
 
 /* One score from cosines [id_count + outlier_count], ID labels first; higher = in-distribution.
  * Computed in double. `id_count` >= 1; NUMERIC if a cosine is NaN or infinite. Any thread. */
-MMOOD_API mmood_status mmood_score_compute(double *out, const float *cosines, size_t id_count,
+MMOOD_API mmood_status mmood_score_compute(double *out, const double *cosines, size_t id_count,
                                            size_t outlier_count,
                                            const mmood_score_settings *settings,
                                            mmood_error *error);
@@ -323,11 +326,12 @@ typedef struct mmood_detector_options {
 
 MMOOD_API mmood_detector_options mmood_detector_options_default(void);
 
-/* Embeds ID labels and outlier labels (`outliers` NULL or several files' worth, `outlier_sets` of
- * them) and makes a detector. An outlier label equal to an ID label is an error that names it.
- * `session` is used during the call only. The caller frees `*out`. */
-MMOOD_API mmood_status mmood_detector_build(mmood_detector **out, mmood_session *session,
-                                            const mmood_labels *id,
+/* Embeds ID labels and outlier labels (`outlier_sets` lists of them; may be 0) and makes a
+ * detector. Equal outlier labels count once; one equal to an ID label but for its case is an
+ * ARGUMENT error that names it. `*truncated` (may be NULL) receives how many texts were too long
+ * and were cut. `session` is used during the call only. The caller frees `*out`. */
+MMOOD_API mmood_status mmood_detector_build(mmood_detector **out, size_t *truncated,
+                                            mmood_session *session, const mmood_labels *id,
                                             const mmood_labels *const *outliers,
                                             size_t outlier_sets,
                                             const mmood_detector_options *options,
@@ -366,7 +370,7 @@ MMOOD_API mmood_status mmood_detector_check_model(const mmood_detector *detector
                                                   const mmood_model *model, mmood_error *error);
 
 /* Cosine of one unit-length picture embedding [dimension] with every label, to out [labels]. */
-MMOOD_API mmood_status mmood_detector_cosines(float *out, const mmood_detector *detector,
+MMOOD_API mmood_status mmood_detector_cosines(double *out, const mmood_detector *detector,
                                               const float *embedding, mmood_error *error);
 
 /* What a detector says of one picture. */
@@ -383,7 +387,7 @@ typedef struct mmood_verdict {
 /* Judges from `cosines` [labels], as mmood_detector_cosines gives them. `settings` NULL = the
  * detector's own; other settings give a score but no threshold. Any thread. */
 MMOOD_API mmood_status mmood_detector_judge(mmood_verdict *out, const mmood_detector *detector,
-                                            const float *cosines,
+                                            const double *cosines,
                                             const mmood_score_settings *settings,
                                             mmood_error *error);
 
@@ -398,7 +402,7 @@ typedef struct mmood_match {
 /* The `count` most similar labels, best first, ties by index; `*count` is lowered to what there is.
  */
 MMOOD_API mmood_status mmood_detector_rank(mmood_match *out, size_t *count,
-                                           const mmood_detector *detector, const float *cosines,
+                                           const mmood_detector *detector, const double *cosines,
                                            mmood_error *error);
 
 MMOOD_API void mmood_detector_free(mmood_detector *detector);

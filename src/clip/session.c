@@ -127,6 +127,10 @@ mmood_status mmood_session_create(mmood_session **out, const mmood_model *model,
     return status;
 }
 
+const mmood_model *mmood_session_model(const mmood_session *session) {
+    return session->model;
+}
+
 /* ---- Work ---------------------------------------------------------------------------------- */
 
 typedef struct mm_chunk {

@@ -1,0 +1,156 @@
+/* detector_build.c - making a detector from labels. */
+#include "base/error.h"
+#include "detect/bank.h"
+#include "detect/detector.h"
+#include "detect/scores.h"
+#include "detect/templates.h"
+
+#include <stdlib.h>
+#include <string.h>
+#include <strings.h>
+
+mmood_detector_options mmood_detector_options_default(void) {
+    mmood_detector_options options = {NULL, 0, mmood_score_settings_default()};
+    return options;
+}
+
+/* A label under construction, for finding equal ones by sorting. */
+typedef struct entry {
+    const char *text;
+    const char *source;
+    size_t order; /* ID labels first, then the sets in turn */
+    int is_id;
+} entry;
+
+static int by_text(const void *a, const void *b) {
+    const entry *x = a, *y = b;
+    int difference = strcasecmp(x->text, y->text);
+    if (difference == 0 && !(x->is_id && y->is_id) && !(!x->is_id && !y->is_id))
+        return y->is_id - x->is_id;
+    if (difference == 0)
+        difference = strcmp(x->text, y->text);
+    return difference ? difference : (x->order > y->order) - (x->order < y->order);
+}
+
+static int by_order(const void *a, const void *b) {
+    const entry *x = a, *y = b;
+    return (x->order > y->order) - (x->order < y->order);
+}
+
+static size_t collect(entry *out, const mmood_labels *id, const mmood_labels *const *outliers,
+                      size_t outlier_sets) {
+    size_t count = 0;
+    for (size_t i = 0; i < mmood_labels_count(id); i++, count++)
+        out[count] = (entry){mmood_labels_text(id, i), mmood_labels_source(id, i), count, 1};
+    for (size_t set = 0; set < outlier_sets; set++)
+        for (size_t i = 0; i < mmood_labels_count(outliers[set]); i++, count++)
+            out[count] = (entry){mmood_labels_text(outliers[set], i),
+                                 mmood_labels_source(outliers[set], i), count, 0};
+    return count;
+}
+
+/* Drops outlier labels that come twice (they would count double in the softmax); refuses one that
+ * is an ID label, whatever its case. */
+static mmood_status merge(entry *entries, size_t *count, mmood_error *error) {
+    size_t kept = 0;
+    const entry *id = NULL;
+    qsort(entries, *count, sizeof *entries, by_text);
+    for (size_t i = 0; i < *count; i++) {
+        const entry *e = &entries[i];
+        if (e->is_id)
+            id = e;
+        else if (id && strcasecmp(id->text, e->text) == 0)
+            return mm_error_set(
+                error, MMOOD_ERROR_ARGUMENT,
+                "the outlier label \"%s\" is the ID label \"%s\"; take it out of one of "
+                "the lists",
+                e->text, id->text);
+        if (kept > 0 && !e->is_id && !entries[kept - 1].is_id &&
+            strcmp(entries[kept - 1].text, e->text) == 0)
+            continue;
+        entry copy = *e;
+        if (id == e)
+            id = &entries[kept];
+        entries[kept++] = copy;
+    }
+    *count = kept;
+    qsort(entries, kept, sizeof *entries, by_order);
+    return MMOOD_OK;
+}
+
+/* Copies texts into the detector; 0 if memory is out. */
+static int fill(mmood_detector *detector, const entry *entries, const char *const *templates,
+                const mmood_model *model) {
+    mmood_model_info info;
+    mmood_model_describe(model, &info);
+    int ok = 1;
+    for (size_t i = 0; i < detector->count; i++) {
+        detector->labels[i] = strdup(entries[i].text);
+        detector->sources[i] = strdup(entries[i].source);
+        ok = ok && detector->labels[i] && detector->sources[i];
+    }
+    for (size_t i = 0; i < detector->template_count; i++)
+        ok = (detector->templates[i] = strdup(templates[i])) != NULL && ok;
+    detector->model_path = strdup(mmood_model_path(model));
+    detector->model_fingerprint = strdup(info.fingerprint);
+    detector->precision = info.precision;
+    return ok && detector->model_path && detector->model_fingerprint;
+}
+
+static mmood_status check_options(const mmood_detector_options *options, mmood_error *error) {
+    mmood_status status = mm_score_check(&options->score, error);
+    for (size_t i = 0; i < options->template_count && status == MMOOD_OK; i++)
+        status = mm_template_check(options->templates[i], error);
+    return status;
+}
+
+static mmood_status embed(mmood_detector *detector, mmood_session *session, size_t *truncated,
+                          mmood_error *error) {
+    return mm_bank_embed(detector->embeddings, truncated, session, detector->dimension,
+                         (const char *const *)detector->labels, detector->count,
+                         (const char *const *)detector->templates, detector->template_count, error);
+}
+
+mmood_status mmood_detector_build(mmood_detector **out, size_t *truncated, mmood_session *session,
+                                  const mmood_labels *id, const mmood_labels *const *outliers,
+                                  size_t outlier_sets, const mmood_detector_options *options,
+                                  mmood_error *error) {
+    static const char *const plain[] = {"a photo of a {}"};
+    *out = NULL;
+    mmood_detector_options chosen = options ? *options : mmood_detector_options_default();
+    if (!chosen.templates || chosen.template_count == 0) {
+        chosen.templates = plain;
+        chosen.template_count = 1;
+    }
+    mmood_status status = check_options(&chosen, error);
+    if (status != MMOOD_OK)
+        return status;
+    size_t count = mmood_labels_count(id), cut;
+    for (size_t i = 0; i < outlier_sets; i++)
+        count += mmood_labels_count(outliers[i]);
+    entry *entries = malloc(count * sizeof *entries);
+    if (!entries)
+        return mm_error_set(error, MMOOD_ERROR_MEMORY, "no memory for %zu labels", count);
+    collect(entries, id, outliers, outlier_sets);
+    status = merge(entries, &count, error);
+    const mmood_model *model = mmood_session_model(session);
+    mmood_model_info info;
+    mmood_model_describe(model, &info);
+    mmood_detector *detector = NULL;
+    if (status == MMOOD_OK) {
+        detector = mm_detector_create(count, mmood_labels_count(id), (size_t)info.dimension,
+                                      chosen.template_count);
+        if (!detector || !fill(detector, entries, chosen.templates, model))
+            status = mm_error_set(error, MMOOD_ERROR_MEMORY, "no memory for %zu labels", count);
+    }
+    free(entries);
+    if (status == MMOOD_OK) {
+        detector->score = chosen.score;
+        status = embed(detector, session, truncated ? truncated : &cut, error);
+    }
+    if (status == MMOOD_OK)
+        *out = detector;
+    else
+        mmood_detector_free(detector);
+    return status;
+}

@@ -1,0 +1,25 @@
+/* labels.h - building a list of labels: what the text and the JSON reader both use. */
+#ifndef MM_DETECT_LABELS_H
+#define MM_DETECT_LABELS_H
+
+#include "mmood.h"
+
+/* An empty list; NULL if memory is out. */
+mmood_labels *mm_labels_create(void);
+
+/* Adds one label as read: unescapes, trims, and drops what is blank or a duplicate, with findings.
+ * `line` is for these; `source` may be NULL. FORMAT for invalid UTF-8 or a NUL byte, LIMIT over
+ * 4,096 bytes. */
+mmood_status mm_labels_add(mmood_labels *labels, const char *text, size_t size, const char *source,
+                           size_t line, mmood_error *error);
+
+/* Adds a finding with a formatted message. */
+mmood_status mm_labels_note(mmood_labels *labels, mmood_finding_kind kind, size_t line,
+                            mmood_error *error, const char *format, ...)
+    __attribute__((format(printf, 5, 6)));
+
+/* Reads a JSON document into `labels`. */
+mmood_status mm_labels_read_json(mmood_labels *labels, const void *data, size_t size,
+                                 mmood_error *error);
+
+#endif

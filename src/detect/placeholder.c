@@ -1,1 +1,0 @@
-typedef int mm_detect_placeholder; /* replaced by the first real file */
