@@ -1,9 +1,93 @@
 /* main.c - the program: one table of commands, each in a file of its own. */
-#include "mmood.h"
+#include "cli/cli.h"
 
+#include <errno.h>
+#include <stdarg.h>
 #include <stdio.h>
+#include <string.h>
 
-int main(void) {
-    printf("mmood %s\n", MMOOD_VERSION_STRING);
-    return 0;
+static const struct {
+    const char *name;
+    cli_command *run;
+    const char *summary;
+} commands[] = {
+    {"inspect", cmd_inspect, "say what a model directory or a detector file is"},
+    {"tokenize", cmd_tokenize, "token ids of texts"},
+    {"preprocess", cmd_preprocess, "the 8-bit crop that the model sees, as a PPM picture"},
+    {"embed", cmd_embed, "unit-length embeddings of pictures or texts, as safetensors"},
+    {"labels", cmd_labels, "check a file of labels"},
+    {"build", cmd_build, "make a detector from ID labels and outlier labels"},
+    {"score", cmd_score, "judge pictures with a detector"},
+    {"eval", cmd_eval, "FPR95, AUROC and AUPR from a table of scores"},
+};
+
+enum { COMMANDS = sizeof commands / sizeof *commands };
+
+void cli_error(const char *format, ...)
+{
+    va_list arguments;
+    va_start(arguments, format);
+    fputs("mmood: ", stderr);
+    vfprintf(stderr, format, arguments);
+    fputc('\n', stderr);
+    va_end(arguments);
+}
+
+void cli_note(cli_talk talk, const char *format, ...)
+{
+    va_list arguments;
+    if (talk == TALK_QUIET)
+        return;
+    va_start(arguments, format);
+    fputs("mmood: ", stderr);
+    vfprintf(stderr, format, arguments);
+    fputc('\n', stderr);
+    va_end(arguments);
+}
+
+int cli_fail(const mmood_error *error)
+{
+    cli_error("%s", error->message);
+    return error->status == MMOOD_ERROR_ARGUMENT ? EXIT_USAGE : EXIT_FATAL;
+}
+
+int cli_finish(int code)
+{
+    if (fflush(stdout) == 0 && !ferror(stdout))
+        return code;
+    cli_error("the results could not be written to standard output: %s", strerror(errno));
+    return EXIT_FATAL;
+}
+
+static void print_help(FILE *to)
+{
+    fputs("mmood - out-of-distribution detection for images with CLIP\n\n"
+          "usage: mmood COMMAND [OPTION]... [ARGUMENT]...\n\ncommands:\n",
+          to);
+    for (size_t i = 0; i < COMMANDS; i++)
+        fprintf(to, "  %-12s %s\n", commands[i].name, commands[i].summary);
+    fputs("\n\"mmood COMMAND --help\" tells more. Exit codes: 0 all done; 1 nothing useful produced;\n"
+          "2 wrong usage; 3 some inputs failed, the rest is done.\n",
+          to);
+}
+
+int main(int argc, char **argv)
+{
+    if (argc < 2) {
+        print_help(stderr);
+        return EXIT_USAGE;
+    }
+    if (strcmp(argv[1], "--help") == 0 || strcmp(argv[1], "-h") == 0 || strcmp(argv[1], "help") == 0) {
+        print_help(stdout);
+        return cli_finish(EXIT_DONE);
+    }
+    if (strcmp(argv[1], "--version") == 0) {
+        printf("mmood %s\n", mmood_version());
+        return cli_finish(EXIT_DONE);
+    }
+    for (size_t i = 0; i < COMMANDS; i++)
+        if (strcmp(argv[1], commands[i].name) == 0)
+            return cli_finish(commands[i].run(argc - 1, argv + 1));
+    cli_error("there is no command \"%s\"; \"mmood --help\" lists them", argv[1]);
+    return EXIT_USAGE;
 }

@@ -1,0 +1,223 @@
+/* options.c - parsing options, and the settings that commands have in common. */
+#include "cli/options.h"
+
+#include <errno.h>
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+static const option *find_option(const option *table, const char *argument, const char **value)
+{
+    *value = NULL;
+    for (const option *o = table; o->name; o++) {
+        size_t n = strlen(o->name);
+        if (argument[1] == '-' && strncmp(argument + 2, o->name, n) == 0 &&
+            (argument[2 + n] == '\0' || argument[2 + n] == '=')) {
+            if (argument[2 + n] == '=')
+                *value = argument + 3 + n;
+            return o;
+        }
+        if (argument[1] != '-' && o->letter && argument[1] == o->letter) {
+            if (argument[2])
+                *value = argument + 2;
+            return o;
+        }
+    }
+    return NULL;
+}
+
+/* Stores a value; 0 if it is not one of the option's kind. */
+static int store(const option *o, const char *value)
+{
+    char *end;
+    errno = 0;
+    switch (o->kind) {
+    case OPTION_FLAG:
+        *(int *)o->to = 1;
+        return 1;
+    case OPTION_TEXT:
+        *(const char **)o->to = value;
+        return 1;
+    case OPTION_NUMBER: {
+        double x = strtod(value, &end);
+        *(double *)o->to = x;
+        return end != value && *end == '\0' && isfinite(x);
+    }
+    case OPTION_COUNT: {
+        long n = strtol(value, &end, 10);
+        *(int *)o->to = (int)n;
+        return end != value && *end == '\0' && errno == 0 && n >= 0 && n <= 1000000;
+    }
+    case OPTION_SIZE: {
+        unsigned long long n = strtoull(value, &end, 10);
+        *(uint64_t *)o->to = n;
+        return end != value && *end == '\0' && errno == 0 && value[0] != '-';
+    }
+    case OPTION_LIST: {
+        option_list *list = o->to;
+        const char **grown = realloc(list->items, (list->count + 1) * sizeof *grown);
+        if (!grown)
+            return 0;
+        list->items = grown;
+        list->items[list->count++] = value;
+        return 1;
+    }
+    }
+    return 0;
+}
+
+static void print_usage(const option *table, const char *usage)
+{
+    printf("%s\n", usage);
+    for (const option *o = table; o->name; o++) {
+        char text[64];
+        snprintf(text, sizeof text, "%s%c%s --%s%s%s", o->letter ? "-" : " ", o->letter ? o->letter : ' ',
+                 o->letter ? "," : " ", o->name, o->value ? " " : "", o->value ? o->value : "");
+        printf("  %-24s %s\n", text, o->help);
+    }
+    printf("  %-24s %s\n", "-h, --help", "this text");
+}
+
+parse_result options_parse(const option *table, const char *usage, int argc, char **argv, int *count)
+{
+    int only_arguments = 0;
+    *count = 0;
+    const char *command = argv[0];
+    for (int i = 1; i < argc; i++) {
+        char *argument = argv[i];
+        const char *value;
+        if (only_arguments || argument[0] != '-' || argument[1] == '\0') {
+            argv[(*count)++] = argument;
+            continue;
+        }
+        if (strcmp(argument, "--") == 0) {
+            only_arguments = 1;
+            continue;
+        }
+        if (strcmp(argument, "--help") == 0 || strcmp(argument, "-h") == 0) {
+            print_usage(table, usage);
+            return PARSE_DONE;
+        }
+        const option *o = find_option(table, argument, &value);
+        if (!o) {
+            cli_error("%s has no option \"%s\"; \"mmood %s --help\" lists them", command, argument,
+                      command);
+            return PARSE_WRONG;
+        }
+        if (o->kind == OPTION_FLAG && value) {
+            cli_error("option --%s takes no value", o->name);
+            return PARSE_WRONG;
+        }
+        if (o->kind != OPTION_FLAG && !value) {
+            if (i + 1 == argc) {
+                cli_error("option --%s needs a value: %s", o->name, o->help);
+                return PARSE_WRONG;
+            }
+            value = argv[++i];
+        }
+        if (!store(o, value)) {
+            cli_error("option --%s: \"%s\" is not a possible value (%s)", o->name, value, o->help);
+            return PARSE_WRONG;
+        }
+    }
+    return PARSE_GO;
+}
+
+void option_list_free(option_list *list)
+{
+    free(list->items);
+}
+
+/* ---- Common settings ----------------------------------------------------------------------- */
+
+common_options common_options_default(void)
+{
+    common_options common = {.max_pixels = mmood_image_options_default().max_pixels};
+    return common;
+}
+
+/* The position of `name` in a NULL-terminated list; -1 with a message if it is not there. */
+static int choose(const char *option_name, const char *name, const char *const *names)
+{
+    for (int i = 0; names[i]; i++)
+        if (strcmp(name, names[i]) == 0)
+            return i;
+    cli_error("option --%s: \"%s\" is not one of %s, %s%s%s", option_name, name, names[0], names[1],
+              names[2] ? ", " : "", names[2] ? names[2] : "");
+    return -1;
+}
+
+int common_image_options(mmood_image_options *out, const common_options *common)
+{
+    static const char *const alphas[] = {"drop", "white", "black", NULL};
+    *out = mmood_image_options_default();
+    out->apply_orientation = !common->no_orient;
+    out->max_pixels = common->max_pixels;
+    if (!common->alpha)
+        return 1;
+    int alpha = choose("alpha", common->alpha, alphas);
+    out->alpha = (mmood_alpha)alpha;
+    return alpha >= 0;
+}
+
+int common_model_options(mmood_model_options *out, const common_options *common)
+{
+    static const char *const precisions[] = {"auto", "f32", "bf16", NULL};
+    static const char *const filters[] = {"bilinear", "bicubic", NULL};
+    *out = mmood_model_options_default();
+    out->threads = common->threads;
+    if (common->precision) {
+        int precision = choose("precision", common->precision, precisions);
+        if (precision < 0)
+            return 0;
+        out->precision = (mmood_precision)precision;
+    }
+    if (common->resample) {
+        int filter = choose("resample", common->resample, filters);
+        if (filter < 0)
+            return 0;
+        out->resample = filter == 0 ? MMOOD_FILTER_BILINEAR : MMOOD_FILTER_BICUBIC;
+    }
+    return 1;
+}
+
+cli_talk common_talk(const common_options *common)
+{
+    return common->quiet ? TALK_QUIET : common->verbose ? TALK_VERBOSE : TALK_NORMAL;
+}
+
+int common_open_model(mmood_model **model, mmood_session **session, const char *path,
+                      const common_options *common)
+{
+    mmood_error error;
+    mmood_model_options options;
+    *model = NULL;
+    if (session)
+        *session = NULL;
+    if (!path)
+        path = getenv("MMOOD_MODEL");
+    if (!path || !path[0]) {
+        cli_error("no model: give its directory with -m, or set MMOOD_MODEL");
+        return EXIT_USAGE;
+    }
+    if (!common_model_options(&options, common))
+        return EXIT_USAGE;
+    if (mmood_model_open(model, path, &options, &error) != MMOOD_OK)
+        return cli_fail(&error);
+    if (common->verbose) {
+        mmood_model_info info;
+        mmood_model_describe(*model, &info);
+        cli_note(TALK_VERBOSE, "%s: ViT-%d/%d, %s (%s), %.1f MB of packed weights", path,
+                 info.image_size, info.patch_size,
+                 info.precision == MMOOD_PRECISION_BF16 ? "bf16" : "f32", info.precision_reason,
+                 (double)info.weight_bytes / 1e6);
+    }
+    mmood_session_options session_options = {common->threads};
+    if (session && mmood_session_create(session, *model, &session_options, &error) != MMOOD_OK) {
+        mmood_model_free(*model);
+        *model = NULL;
+        return cli_fail(&error);
+    }
+    return EXIT_DONE;
+}

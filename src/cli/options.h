@@ -1,0 +1,78 @@
+/* options.h - a table-driven parser for options: --name VALUE, --name=VALUE, -n VALUE, and "--". */
+#ifndef MM_CLI_OPTIONS_H
+#define MM_CLI_OPTIONS_H
+
+#include "cli/cli.h"
+
+typedef enum option_kind {
+    OPTION_FLAG,   /* int: set to 1 */
+    OPTION_TEXT,   /* const char * */
+    OPTION_NUMBER, /* double, finite */
+    OPTION_COUNT,  /* int, >= 0 */
+    OPTION_SIZE,   /* uint64_t */
+    OPTION_LIST    /* option_list: may come several times */
+} option_kind;
+
+typedef struct option_list {
+    const char **items;
+    size_t count;
+} option_list;
+
+typedef struct option {
+    const char *name; /* without dashes; NULL ends the table */
+    char letter;      /* 0: none */
+    option_kind kind;
+    void *to;
+    const char *value; /* what to call the value in the help */
+    const char *help;
+} option;
+
+/* Settings that most commands take; a table holds those it honours. */
+typedef struct common_options {
+    const char *model;
+    int threads;
+    int no_orient;
+    const char *alpha;
+    uint64_t max_pixels;
+    const char *resample;
+    const char *precision;
+    int verbose;
+    int quiet;
+} common_options;
+
+#define OPTION_MODEL(c) {"model", 'm', OPTION_TEXT, &(c).model, "DIR", "the model directory; default $MMOOD_MODEL"}
+#define OPTION_THREADS(c) {"threads", 0, OPTION_COUNT, &(c).threads, "N", "worker threads; default all CPUs"}
+#define OPTION_PRECISION(c) {"precision", 0, OPTION_TEXT, &(c).precision, "P", "auto, f32 or bf16; default auto: bf16 where the CPU has it"}
+#define OPTION_TALK(c)                                                                             \
+    {"verbose", 'v', OPTION_FLAG, &(c).verbose, NULL, "say more on stderr"}, {                     \
+        "quiet", 0, OPTION_FLAG, &(c).quiet, NULL, "say nothing but errors on stderr"              \
+    }
+#define OPTION_PICTURE(c)                                                                          \
+    {"no-orient", 0, OPTION_FLAG, &(c).no_orient, NULL, "do not turn pictures by their EXIF orientation"}, \
+        {"alpha", 0, OPTION_TEXT, &(c).alpha, "A", "transparent pixels: drop (default), white or black"}, \
+        {"max-pixels", 0, OPTION_SIZE, &(c).max_pixels, "N", "refuse larger pictures; default 178956970, 0 no limit"}, { \
+        "resample", 0, OPTION_TEXT, &(c).resample, "F", "bicubic or bilinear; default as the model says" \
+    }
+#define OPTION_END {NULL, 0, OPTION_FLAG, NULL, NULL, NULL}
+
+common_options common_options_default(void);
+
+/* What of options_parse is to follow. */
+typedef enum parse_result { PARSE_GO, PARSE_DONE, PARSE_WRONG } parse_result;
+
+/* Fills the options and moves positional arguments to argv[0 .. *count). "--help" prints `usage` and the
+ * table (PARSE_DONE); a mistake is explained on stderr (PARSE_WRONG). */
+parse_result options_parse(const option *table, const char *usage, int argc, char **argv, int *count);
+
+void option_list_free(option_list *list);
+
+/* From the common options to the library's; mistakes are explained on stderr and give 0. */
+int common_image_options(mmood_image_options *out, const common_options *common);
+int common_model_options(mmood_model_options *out, const common_options *common);
+cli_talk common_talk(const common_options *common);
+
+/* Opens `path`, or the default model if it is NULL, and a session on it; an exit code. */
+int common_open_model(mmood_model **model, mmood_session **session, const char *path,
+                      const common_options *common);
+
+#endif

@@ -1,0 +1,129 @@
+/* paths.c - walking directories and reading lists of paths. */
+#include "cli/paths.h"
+
+#include "base/buffer.h"
+#include "base/file.h"
+
+#include <dirent.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+
+/* A folder being walked, with those around it: a link back to one of them is not followed. */
+typedef struct folder {
+    const struct folder *parent;
+    dev_t device;
+    ino_t inode;
+} folder;
+
+static void push(path_list *list, char *path)
+{
+    if (list->count == list->room) {
+        size_t room = list->room ? 2 * list->room : 256;
+        char **grown = realloc(list->items, room * sizeof *grown);
+        if (!grown) {
+            list->failed = 1;
+            free(path);
+            return;
+        }
+        list->items = grown;
+        list->room = room;
+    }
+    if (!path)
+        list->failed = 1;
+    else
+        list->items[list->count++] = path;
+}
+
+static int by_name(const void *a, const void *b)
+{
+    return strcmp(*(char *const *)a, *(char *const *)b);
+}
+
+/* Names of a directory's entries that are not hidden, sorted. */
+static path_list read_names(const char *path, size_t *hidden)
+{
+    path_list names = {0};
+    DIR *directory = opendir(path);
+    struct dirent *entry;
+    while (directory && (entry = readdir(directory))) {
+        const char *name = entry->d_name;
+        if (strcmp(name, ".") == 0 || strcmp(name, "..") == 0)
+            continue;
+        if (name[0] == '.')
+            ++*hidden;
+        else
+            push(&names, strdup(name));
+    }
+    if (directory)
+        closedir(directory);
+    if (names.count)
+        qsort(names.items, names.count, sizeof *names.items, by_name);
+    return names;
+}
+
+static int is_ancestor(const folder *at, const struct stat *st)
+{
+    for (; at; at = at->parent)
+        if (at->device == st->st_dev && at->inode == st->st_ino)
+            return 1;
+    return 0;
+}
+
+static void walk(path_list *list, const char *path, const struct stat *st, const folder *parent)
+{
+    folder here = {parent, st->st_dev, st->st_ino};
+    path_list names = read_names(path, &list->hidden);
+    list->failed |= names.failed;
+    for (size_t i = 0; i < names.count; i++) {
+        struct stat inner;
+        char *full = mm_path_join(path, names.items[i]);
+        if (full && stat(full, &inner) == 0 && S_ISDIR(inner.st_mode)) {
+            if (!is_ancestor(&here, &inner))
+                walk(list, full, &inner, &here);
+            free(full);
+        } else {
+            push(list, full);
+        }
+    }
+    path_list_free(&names);
+}
+
+static void read_list(path_list *list, FILE *from)
+{
+    mm_buffer text = {0};
+    char chunk[65536];
+    size_t n;
+    while ((n = fread(chunk, 1, sizeof chunk, from)) > 0)
+        mm_buffer_append(&text, chunk, n);
+    char separator = text.size && memchr(text.data, 0, text.size) ? '\0' : '\n';
+    for (size_t at = 0; at < text.size;) {
+        const char *end = memchr(text.data + at, separator, text.size - at);
+        size_t length = end ? (size_t)(end - (text.data + at)) : text.size - at;
+        if (length > 0)
+            push(list, strndup(text.data + at, length));
+        at += length + 1;
+    }
+    list->failed |= text.failed;
+    mm_buffer_free(&text);
+}
+
+void path_list_add(path_list *list, const char *argument)
+{
+    struct stat st;
+    if (strcmp(argument, "-") == 0)
+        read_list(list, stdin);
+    else if (stat(argument, &st) == 0 && S_ISDIR(st.st_mode))
+        walk(list, argument, &st, NULL);
+    else
+        push(list, strdup(argument));
+}
+
+void path_list_free(path_list *list)
+{
+    for (size_t i = 0; i < list->count; i++)
+        free(list->items[i]);
+    free(list->items);
+    *list = (path_list){0};
+}

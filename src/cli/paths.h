@@ -1,0 +1,21 @@
+/* paths.h - from PATH arguments to files. */
+#ifndef MM_CLI_PATHS_H
+#define MM_CLI_PATHS_H
+
+#include <stddef.h>
+
+typedef struct path_list {
+    char **items;
+    size_t count;
+    size_t room;
+    size_t hidden; /* files and folders skipped because their names begin with a dot */
+    int failed;    /* memory is out */
+} path_list;
+
+/* Adds what one argument stands for: a file as it is, even if it does not exist; a directory's files, its
+ * folders' too, in byte order; or "-", paths on standard input, separated by NUL bytes if there are any,
+ * else by newlines. */
+void path_list_add(path_list *list, const char *argument);
+void path_list_free(path_list *list);
+
+#endif

@@ -1,1 +1,0 @@
-typedef int mm_eval_placeholder; /* replaced by the first real file */
