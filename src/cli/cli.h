@@ -5,10 +5,10 @@
 #include "mmood.h"
 
 enum {
-    EXIT_DONE = 0,    /* all done */
-    EXIT_FATAL = 1,   /* nothing useful produced */
-    EXIT_USAGE = 2,   /* wrong usage */
-    EXIT_PARTIAL = 3  /* some inputs failed, the rest is done */
+    EXIT_DONE = 0,   /* all done */
+    EXIT_FATAL = 1,  /* nothing useful produced */
+    EXIT_USAGE = 2,  /* wrong usage */
+    EXIT_PARTIAL = 3 /* some inputs failed, the rest is done */
 };
 
 /* How much is said on stderr besides errors. */

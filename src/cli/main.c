@@ -23,8 +23,7 @@ static const struct {
 
 enum { COMMANDS = sizeof commands / sizeof *commands };
 
-void cli_error(const char *format, ...)
-{
+void cli_error(const char *format, ...) {
     va_list arguments;
     va_start(arguments, format);
     fputs("mmood: ", stderr);
@@ -33,8 +32,7 @@ void cli_error(const char *format, ...)
     va_end(arguments);
 }
 
-void cli_note(cli_talk talk, const char *format, ...)
-{
+void cli_note(cli_talk talk, const char *format, ...) {
     va_list arguments;
     if (talk == TALK_QUIET)
         return;
@@ -45,39 +43,37 @@ void cli_note(cli_talk talk, const char *format, ...)
     va_end(arguments);
 }
 
-int cli_fail(const mmood_error *error)
-{
+int cli_fail(const mmood_error *error) {
     cli_error("%s", error->message);
     return error->status == MMOOD_ERROR_ARGUMENT ? EXIT_USAGE : EXIT_FATAL;
 }
 
-int cli_finish(int code)
-{
+int cli_finish(int code) {
     if (fflush(stdout) == 0 && !ferror(stdout))
         return code;
     cli_error("the results could not be written to standard output: %s", strerror(errno));
     return EXIT_FATAL;
 }
 
-static void print_help(FILE *to)
-{
+static void print_help(FILE *to) {
     fputs("mmood - out-of-distribution detection for images with CLIP\n\n"
           "usage: mmood COMMAND [OPTION]... [ARGUMENT]...\n\ncommands:\n",
           to);
     for (size_t i = 0; i < COMMANDS; i++)
         fprintf(to, "  %-12s %s\n", commands[i].name, commands[i].summary);
-    fputs("\n\"mmood COMMAND --help\" tells more. Exit codes: 0 all done; 1 nothing useful produced;\n"
+    fputs("\n\"mmood COMMAND --help\" tells more. Exit codes: 0 all done; 1 nothing useful "
+          "produced;\n"
           "2 wrong usage; 3 some inputs failed, the rest is done.\n",
           to);
 }
 
-int main(int argc, char **argv)
-{
+int main(int argc, char **argv) {
     if (argc < 2) {
         print_help(stderr);
         return EXIT_USAGE;
     }
-    if (strcmp(argv[1], "--help") == 0 || strcmp(argv[1], "-h") == 0 || strcmp(argv[1], "help") == 0) {
+    if (strcmp(argv[1], "--help") == 0 || strcmp(argv[1], "-h") == 0 ||
+        strcmp(argv[1], "help") == 0) {
         print_help(stdout);
         return cli_finish(EXIT_DONE);
     }

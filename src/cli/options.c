@@ -7,8 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-static const option *find_option(const option *table, const char *argument, const char **value)
-{
+static const option *find_option(const option *table, const char *argument, const char **value) {
     *value = NULL;
     for (const option *o = table; o->name; o++) {
         size_t n = strlen(o->name);
@@ -28,8 +27,7 @@ static const option *find_option(const option *table, const char *argument, cons
 }
 
 /* Stores a value; 0 if it is not one of the option's kind. */
-static int store(const option *o, const char *value)
-{
+static int store(const option *o, const char *value) {
     char *end;
     errno = 0;
     switch (o->kind) {
@@ -67,20 +65,20 @@ static int store(const option *o, const char *value)
     return 0;
 }
 
-static void print_usage(const option *table, const char *usage)
-{
+static void print_usage(const option *table, const char *usage) {
     printf("%s\n", usage);
     for (const option *o = table; o->name; o++) {
         char text[64];
-        snprintf(text, sizeof text, "%s%c%s --%s%s%s", o->letter ? "-" : " ", o->letter ? o->letter : ' ',
-                 o->letter ? "," : " ", o->name, o->value ? " " : "", o->value ? o->value : "");
+        snprintf(text, sizeof text, "%s%c%s --%s%s%s", o->letter ? "-" : " ",
+                 o->letter ? o->letter : ' ', o->letter ? "," : " ", o->name, o->value ? " " : "",
+                 o->value ? o->value : "");
         printf("  %-24s %s\n", text, o->help);
     }
     printf("  %-24s %s\n", "-h, --help", "this text");
 }
 
-parse_result options_parse(const option *table, const char *usage, int argc, char **argv, int *count)
-{
+parse_result options_parse(const option *table, const char *usage, int argc, char **argv,
+                           int *count) {
     int only_arguments = 0;
     *count = 0;
     const char *command = argv[0];
@@ -124,22 +122,19 @@ parse_result options_parse(const option *table, const char *usage, int argc, cha
     return PARSE_GO;
 }
 
-void option_list_free(option_list *list)
-{
+void option_list_free(option_list *list) {
     free(list->items);
 }
 
 /* ---- Common settings ----------------------------------------------------------------------- */
 
-common_options common_options_default(void)
-{
+common_options common_options_default(void) {
     common_options common = {.max_pixels = mmood_image_options_default().max_pixels};
     return common;
 }
 
 /* The position of `name` in a NULL-terminated list; -1 with a message if it is not there. */
-static int choose(const char *option_name, const char *name, const char *const *names)
-{
+static int choose(const char *option_name, const char *name, const char *const *names) {
     for (int i = 0; names[i]; i++)
         if (strcmp(name, names[i]) == 0)
             return i;
@@ -148,8 +143,7 @@ static int choose(const char *option_name, const char *name, const char *const *
     return -1;
 }
 
-int common_image_options(mmood_image_options *out, const common_options *common)
-{
+int common_image_options(mmood_image_options *out, const common_options *common) {
     static const char *const alphas[] = {"drop", "white", "black", NULL};
     *out = mmood_image_options_default();
     out->apply_orientation = !common->no_orient;
@@ -161,8 +155,7 @@ int common_image_options(mmood_image_options *out, const common_options *common)
     return alpha >= 0;
 }
 
-int common_model_options(mmood_model_options *out, const common_options *common)
-{
+int common_model_options(mmood_model_options *out, const common_options *common) {
     static const char *const precisions[] = {"auto", "f32", "bf16", NULL};
     static const char *const filters[] = {"bilinear", "bicubic", NULL};
     *out = mmood_model_options_default();
@@ -182,14 +175,12 @@ int common_model_options(mmood_model_options *out, const common_options *common)
     return 1;
 }
 
-cli_talk common_talk(const common_options *common)
-{
+cli_talk common_talk(const common_options *common) {
     return common->quiet ? TALK_QUIET : common->verbose ? TALK_VERBOSE : TALK_NORMAL;
 }
 
 int common_open_model(mmood_model **model, mmood_session **session, const char *path,
-                      const common_options *common)
-{
+                      const common_options *common) {
     mmood_error error;
     mmood_model_options options;
     *model = NULL;

@@ -40,29 +40,42 @@ typedef struct common_options {
     int quiet;
 } common_options;
 
-#define OPTION_MODEL(c) {"model", 'm', OPTION_TEXT, &(c).model, "DIR", "the model directory; default $MMOOD_MODEL"}
-#define OPTION_THREADS(c) {"threads", 0, OPTION_COUNT, &(c).threads, "N", "worker threads; default all CPUs"}
-#define OPTION_PRECISION(c) {"precision", 0, OPTION_TEXT, &(c).precision, "P", "auto, f32 or bf16; default auto: bf16 where the CPU has it"}
+#define OPTION_MODEL(c)                                                                            \
+    { "model", 'm', OPTION_TEXT, &(c).model, "DIR", "the model directory; default $MMOOD_MODEL" }
+#define OPTION_THREADS(c)                                                                          \
+    { "threads", 0, OPTION_COUNT, &(c).threads, "N", "worker threads; default all CPUs" }
+#define OPTION_PRECISION(c)                                                                        \
+    {                                                                                              \
+        "precision", 0, OPTION_TEXT, &(c).precision, "P",                                          \
+            "auto, f32 or bf16; default auto: bf16 where the CPU has it"                           \
+    }
 #define OPTION_TALK(c)                                                                             \
     {"verbose", 'v', OPTION_FLAG, &(c).verbose, NULL, "say more on stderr"}, {                     \
         "quiet", 0, OPTION_FLAG, &(c).quiet, NULL, "say nothing but errors on stderr"              \
     }
 #define OPTION_PICTURE(c)                                                                          \
-    {"no-orient", 0, OPTION_FLAG, &(c).no_orient, NULL, "do not turn pictures by their EXIF orientation"}, \
-        {"alpha", 0, OPTION_TEXT, &(c).alpha, "A", "transparent pixels: drop (default), white or black"}, \
-        {"max-pixels", 0, OPTION_SIZE, &(c).max_pixels, "N", "refuse larger pictures; default 178956970, 0 no limit"}, { \
-        "resample", 0, OPTION_TEXT, &(c).resample, "F", "bicubic or bilinear; default as the model says" \
+    {"no-orient",    0,    OPTION_FLAG,                                                            \
+     &(c).no_orient, NULL, "do not turn pictures by their EXIF orientation"},                      \
+        {"alpha",    0,   OPTION_TEXT,                                                             \
+         &(c).alpha, "A", "transparent pixels: drop (default), white or black"},                   \
+        {"max-pixels",    0,   OPTION_SIZE,                                                        \
+         &(c).max_pixels, "N", "refuse larger pictures; default 178956970, 0 no limit"},           \
+    {                                                                                              \
+        "resample", 0, OPTION_TEXT, &(c).resample, "F",                                            \
+            "bicubic or bilinear; default as the model says"                                       \
     }
-#define OPTION_END {NULL, 0, OPTION_FLAG, NULL, NULL, NULL}
+#define OPTION_END                                                                                 \
+    { NULL, 0, OPTION_FLAG, NULL, NULL, NULL }
 
 common_options common_options_default(void);
 
 /* What of options_parse is to follow. */
 typedef enum parse_result { PARSE_GO, PARSE_DONE, PARSE_WRONG } parse_result;
 
-/* Fills the options and moves positional arguments to argv[0 .. *count). "--help" prints `usage` and the
- * table (PARSE_DONE); a mistake is explained on stderr (PARSE_WRONG). */
-parse_result options_parse(const option *table, const char *usage, int argc, char **argv, int *count);
+/* Fills the options and moves positional arguments to argv[0 .. *count). "--help" prints `usage`
+ * and the table (PARSE_DONE); a mistake is explained on stderr (PARSE_WRONG). */
+parse_result options_parse(const option *table, const char *usage, int argc, char **argv,
+                           int *count);
 
 void option_list_free(option_list *list);
 

@@ -8,16 +8,14 @@
 #include <utf8proc.h>
 
 /* Length of the valid UTF-8 character at `text`, or 0. */
-static size_t character(const char *text)
-{
+static size_t character(const char *text) {
     utf8proc_int32_t c;
     utf8proc_ssize_t n =
         utf8proc_iterate((const utf8proc_uint8_t *)text, (utf8proc_ssize_t)strnlen(text, 4), &c);
     return n > 0 ? (size_t)n : 0;
 }
 
-void json_text(mm_buffer *out, const char *text)
-{
+void json_text(mm_buffer *out, const char *text) {
     if (!text) {
         mm_buffer_puts(out, "null");
         return;
@@ -39,16 +37,14 @@ void json_text(mm_buffer *out, const char *text)
     mm_buffer_puts(out, "\"");
 }
 
-static int is_utf8(const char *text)
-{
+static int is_utf8(const char *text) {
     for (size_t n; *text; text += n)
         if (!(n = character(text)))
             return 0;
     return 1;
 }
 
-static void base64(mm_buffer *out, const char *text)
-{
+static void base64(mm_buffer *out, const char *text) {
     static const char digits[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
     size_t size = strlen(text);
     for (size_t i = 0; i < size; i += 3) {
@@ -57,13 +53,13 @@ static void base64(mm_buffer *out, const char *text)
         bits |= left > 1 ? (uint32_t)(uint8_t)text[i + 1] << 8 : 0;
         bits |= left > 2 ? (uint32_t)(uint8_t)text[i + 2] : 0;
         char group[4] = {digits[bits >> 18], digits[bits >> 12 & 63],
-                         left > 1 ? digits[bits >> 6 & 63] : '=', left > 2 ? digits[bits & 63] : '='};
+                         left > 1 ? digits[bits >> 6 & 63] : '=',
+                         left > 2 ? digits[bits & 63] : '='};
         mm_buffer_append(out, group, 4);
     }
 }
 
-void json_path(mm_buffer *out, const char *path)
-{
+void json_path(mm_buffer *out, const char *path) {
     mm_buffer_puts(out, "\"path\":");
     json_text(out, path);
     if (!is_utf8(path)) {
@@ -73,24 +69,21 @@ void json_path(mm_buffer *out, const char *path)
     }
 }
 
-void json_number(mm_buffer *out, double value)
-{
+void json_number(mm_buffer *out, double value) {
     if (isfinite(value))
         mm_buffer_printf(out, "%.9g", value);
     else
         mm_buffer_puts(out, "null");
 }
 
-void json_exact(mm_buffer *out, double value)
-{
+void json_exact(mm_buffer *out, double value) {
     if (isfinite(value))
         mm_buffer_printf(out, "%.17g", value);
     else
         mm_buffer_puts(out, "null");
 }
 
-void csv_text(mm_buffer *out, const char *text)
-{
+void csv_text(mm_buffer *out, const char *text) {
     if (!text)
         return;
     if (!strpbrk(text, ",\"\r\n")) {
@@ -106,21 +99,18 @@ void csv_text(mm_buffer *out, const char *text)
     mm_buffer_puts(out, "\"");
 }
 
-void csv_number(mm_buffer *out, double value)
-{
+void csv_number(mm_buffer *out, double value) {
     if (isfinite(value))
         mm_buffer_printf(out, "%.9g", value);
 }
 
-void output_flush(mm_buffer *out)
-{
+void output_flush(mm_buffer *out) {
     if (out->size)
         fwrite(out->data, 1, out->size, stdout);
     out->size = 0;
 }
 
-void table_text(mm_buffer *out, const char *text, size_t width)
-{
+void table_text(mm_buffer *out, const char *text, size_t width) {
     size_t used = 0;
     for (const char *p = text; *p && used < width;) {
         utf8proc_int32_t code = 0;

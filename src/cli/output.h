@@ -23,8 +23,8 @@ void csv_number(mm_buffer *out, double value);
 /* Writes a buffer to standard output and empties it. */
 void output_flush(mm_buffer *out);
 
-/* Text for a terminal: at most `width` characters, control characters and broken UTF-8 replaced, filled
- * up with spaces. */
+/* Text for a terminal: at most `width` characters, control characters and broken UTF-8 replaced,
+ * filled up with spaces. */
 void table_text(mm_buffer *out, const char *text, size_t width);
 
 #endif

@@ -17,8 +17,7 @@ typedef struct folder {
     ino_t inode;
 } folder;
 
-static void push(path_list *list, char *path)
-{
+static void push(path_list *list, char *path) {
     if (list->count == list->room) {
         size_t room = list->room ? 2 * list->room : 256;
         char **grown = realloc(list->items, room * sizeof *grown);
@@ -36,14 +35,12 @@ static void push(path_list *list, char *path)
         list->items[list->count++] = path;
 }
 
-static int by_name(const void *a, const void *b)
-{
+static int by_name(const void *a, const void *b) {
     return strcmp(*(char *const *)a, *(char *const *)b);
 }
 
 /* Names of a directory's entries that are not hidden, sorted. */
-static path_list read_names(const char *path, size_t *hidden)
-{
+static path_list read_names(const char *path, size_t *hidden) {
     path_list names = {0};
     DIR *directory = opendir(path);
     struct dirent *entry;
@@ -63,16 +60,14 @@ static path_list read_names(const char *path, size_t *hidden)
     return names;
 }
 
-static int is_ancestor(const folder *at, const struct stat *st)
-{
+static int is_ancestor(const folder *at, const struct stat *st) {
     for (; at; at = at->parent)
         if (at->device == st->st_dev && at->inode == st->st_ino)
             return 1;
     return 0;
 }
 
-static void walk(path_list *list, const char *path, const struct stat *st, const folder *parent)
-{
+static void walk(path_list *list, const char *path, const struct stat *st, const folder *parent) {
     folder here = {parent, st->st_dev, st->st_ino};
     path_list names = read_names(path, &list->hidden);
     list->failed |= names.failed;
@@ -90,8 +85,7 @@ static void walk(path_list *list, const char *path, const struct stat *st, const
     path_list_free(&names);
 }
 
-static void read_list(path_list *list, FILE *from)
-{
+static void read_list(path_list *list, FILE *from) {
     mm_buffer text = {0};
     char chunk[65536];
     size_t n;
@@ -101,16 +95,18 @@ static void read_list(path_list *list, FILE *from)
     for (size_t at = 0; at < text.size;) {
         const char *end = memchr(text.data + at, separator, text.size - at);
         size_t length = end ? (size_t)(end - (text.data + at)) : text.size - at;
-        if (length > 0)
-            push(list, strndup(text.data + at, length));
+        size_t kept = length;
+        if (separator == '\n' && kept > 0 && text.data[at + kept - 1] == '\r')
+            kept--;
+        if (kept > 0)
+            push(list, strndup(text.data + at, kept));
         at += length + 1;
     }
     list->failed |= text.failed;
     mm_buffer_free(&text);
 }
 
-void path_list_add(path_list *list, const char *argument)
-{
+void path_list_add(path_list *list, const char *argument) {
     struct stat st;
     if (strcmp(argument, "-") == 0)
         read_list(list, stdin);
@@ -120,8 +116,18 @@ void path_list_add(path_list *list, const char *argument)
         push(list, strdup(argument));
 }
 
-void path_list_free(path_list *list)
-{
+int path_list_read(path_list *list, const char *file) {
+    FILE *from = strcmp(file, "-") == 0 ? stdin : fopen(file, "rb");
+    if (!from)
+        return 0;
+    read_list(list, from);
+    int ok = !ferror(from);
+    if (from != stdin)
+        fclose(from);
+    return ok;
+}
+
+void path_list_free(path_list *list) {
     for (size_t i = 0; i < list->count; i++)
         free(list->items[i]);
     free(list->items);

@@ -12,10 +12,13 @@ typedef struct path_list {
     int failed;    /* memory is out */
 } path_list;
 
-/* Adds what one argument stands for: a file as it is, even if it does not exist; a directory's files, its
- * folders' too, in byte order; or "-", paths on standard input, separated by NUL bytes if there are any,
- * else by newlines. */
+/* Adds what one argument stands for: a file as it is, even if it does not exist; a directory's
+ * files, its folders' too, in byte order; or "-", paths on standard input, separated by NUL bytes
+ * if there are any, else by newlines. */
 void path_list_add(path_list *list, const char *argument);
+
+/* Adds the lines of a file ("-" is standard input), blank ones left out; 0 if it cannot be read. */
+int path_list_read(path_list *list, const char *file);
 void path_list_free(path_list *list);
 
 #endif

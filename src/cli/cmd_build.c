@@ -1,0 +1,135 @@
+/* cmd_build.c - mmood build: a detector from labels. */
+#include "cli/options.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+
+static const char usage[] =
+    "usage: mmood build -m MODEL --id LABELS [--outliers FILE]... [OPTION]... -o DETECTOR\n\n"
+    "Embeds the ID labels and the outlier labels with the model's text tower and writes a "
+    "detector\n"
+    "file, which scores pictures together with the same model.\n\n"
+    "example: mmood build -m models/demo --id food.txt --outliers others.txt -o food.mmood\n";
+
+typedef struct settings {
+    common_options common;
+    const char *id;
+    option_list outliers;
+    option_list templates;
+    const char *score;
+    double beta;
+    double temperature;
+    const char *out;
+} settings;
+
+/* Tells on stderr what was odd in a file of labels. */
+static void note_findings(const mmood_labels *labels, const char *path, cli_talk talk) {
+    size_t count = mmood_labels_finding_count(labels);
+    for (size_t i = 0; i < count && (i < 5 || talk == TALK_VERBOSE); i++) {
+        mmood_finding finding = mmood_labels_finding(labels, i);
+        cli_note(talk, "%s, line %zu: %s", path, finding.line, finding.message);
+    }
+    if (count > 5 && talk != TALK_VERBOSE)
+        cli_note(talk, "%s: %zu more findings; \"mmood labels check %s\" lists them", path,
+                 count - 5, path);
+}
+
+static int load_outliers(mmood_labels **out, const settings *s) {
+    mmood_error error;
+    for (size_t i = 0; i < s->outliers.count; i++) {
+        if (mmood_labels_load(&out[i], s->outliers.items[i], &error) != MMOOD_OK)
+            return cli_fail(&error);
+        note_findings(out[i], s->outliers.items[i], common_talk(&s->common));
+    }
+    return EXIT_DONE;
+}
+
+static int build(const settings *s, const mmood_detector_options *options, const mmood_labels *id,
+                 mmood_labels **outliers) {
+    mmood_model *model;
+    mmood_session *session;
+    mmood_error error;
+    mmood_detector *detector;
+    size_t truncated;
+    int code = common_open_model(&model, &session, s->common.model, &s->common);
+    if (code != EXIT_DONE)
+        return code;
+    mmood_status status = mmood_detector_build(&detector, &truncated, session, id,
+                                               (const mmood_labels *const *)outliers,
+                                               s->outliers.count, options, &error);
+    if (status == MMOOD_OK)
+        status = mmood_detector_save(detector, s->out, &error);
+    if (status == MMOOD_OK) {
+        mmood_detector_info info;
+        mmood_detector_describe(detector, &info);
+        if (truncated)
+            cli_note(common_talk(&s->common),
+                     "%zu texts were longer than the model takes and were cut", truncated);
+        cli_note(common_talk(&s->common), "%s: %zu ID labels, %zu outlier labels, score %s", s->out,
+                 info.id_count, info.outlier_count, mmood_score_name(info.score.kind));
+    } else {
+        code = cli_fail(&error);
+    }
+    mmood_detector_free(detector);
+    mmood_session_free(session);
+    mmood_model_free(model);
+    return code;
+}
+
+static int run(const settings *s) {
+    mmood_error error;
+    mmood_detector_options options = mmood_detector_options_default();
+    options.templates = s->templates.items;
+    options.template_count = s->templates.count;
+    options.score.temperature = s->temperature;
+    options.score.beta = s->beta;
+    if (s->score && mmood_score_parse(&options.score.kind, s->score, &error) != MMOOD_OK)
+        return cli_fail(&error);
+    mmood_labels *id;
+    mmood_labels **outliers = calloc(s->outliers.count + 1, sizeof *outliers);
+    if (!outliers || mmood_labels_load(&id, s->id, &error) != MMOOD_OK) {
+        free(outliers);
+        return cli_fail(&error);
+    }
+    note_findings(id, s->id, common_talk(&s->common));
+    int code = load_outliers(outliers, s);
+    if (code == EXIT_DONE)
+        code = build(s, &options, id, outliers);
+    for (size_t i = 0; i < s->outliers.count; i++)
+        mmood_labels_free(outliers[i]);
+    free(outliers);
+    mmood_labels_free(id);
+    return code;
+}
+
+int cmd_build(int argc, char **argv) {
+    settings s = {.common = common_options_default(), .beta = mmood_score_settings_default().beta};
+    int count;
+    const option table[] = {
+        OPTION_MODEL(s.common),
+        {"id", 0, OPTION_TEXT, &s.id, "FILE", "the in-distribution labels"},
+        {"outliers", 0, OPTION_LIST, &s.outliers, "FILE", "outlier labels; may come several times"},
+        {"score", 0, OPTION_TEXT, &s.score, "NAME", "mm-ood (default), mcm, max-logit or energy"},
+        {"beta", 0, OPTION_NUMBER, &s.beta, "B", "weight of outliers in mm-ood; default 0.25"},
+        {"temperature", 0, OPTION_NUMBER, &s.temperature, "T", "default: the score's own"},
+        {"template", 0, OPTION_LIST, &s.templates, "T",
+         "a text with {} for the label; several are averaged; default \"a photo of a {}\""},
+        {"output", 'o', OPTION_TEXT, &s.out, "FILE", "the detector to write"},
+        OPTION_THREADS(s.common),
+        OPTION_PRECISION(s.common),
+        OPTION_TALK(s.common),
+        OPTION_END};
+    parse_result parsed = options_parse(table, usage, argc, argv, &count);
+    int code = parsed == PARSE_DONE ? EXIT_DONE : EXIT_USAGE;
+    if (parsed == PARSE_GO) {
+        if (count > 0)
+            cli_error("build takes no argument \"%s\"", argv[0]);
+        else if (!s.id || !s.out)
+            cli_error("build needs --id LABELS and -o DETECTOR");
+        else
+            code = run(&s);
+    }
+    option_list_free(&s.outliers);
+    option_list_free(&s.templates);
+    return code;
+}

@@ -1,0 +1,207 @@
+/* cmd_embed.c - mmood embed: embeddings of pictures or texts to a safetensors file. */
+#include "cli/options.h"
+#include "cli/output.h"
+#include "cli/paths.h"
+#include "cli/pipeline.h"
+
+#include "clip/safetensors.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+static const char usage[] =
+    "usage: mmood embed -m MODEL (--images PATH... | --texts FILE) -o OUT.safetensors\n\n"
+    "Writes unit-length embeddings: tensor \"embeddings\" [n, d] F32, and \"ids\" [n] I64, the "
+    "position\n"
+    "of each row in the input, from 0. The metadata have \"inputs\", the paths or texts as a JSON "
+    "list,\n"
+    "and \"errors\", what failed and is left out. --texts reads one text a line as it is, blank "
+    "lines\n"
+    "left out.\n\n"
+    "example: mmood embed -m models/demo --images pictures/ -o pictures.safetensors\n";
+
+/* What is written. */
+typedef struct result {
+    float *rows;
+    int64_t *ids;
+    size_t count;
+    size_t dimension;
+    mm_buffer inputs; /* JSON lists without their brackets */
+    mm_buffer errors;
+} result;
+
+static int result_reserve(result *r, size_t count, size_t dimension) {
+    r->dimension = dimension;
+    r->rows = malloc((count ? count : 1) * dimension * sizeof *r->rows);
+    r->ids = malloc((count ? count : 1) * sizeof *r->ids);
+    return r->rows && r->ids;
+}
+
+static void result_free(result *r) {
+    free(r->rows);
+    free(r->ids);
+    mm_buffer_free(&r->inputs);
+    mm_buffer_free(&r->errors);
+}
+
+static int result_write(result *r, const char *path) {
+    mmood_error error;
+    mm_buffer inputs = {0}, errors = {0};
+    mm_buffer_printf(&inputs, "[%s]", r->inputs.size ? r->inputs.data : "");
+    mm_buffer_printf(&errors, "[%s]", r->errors.size ? r->errors.data : "");
+    if (inputs.failed || errors.failed) {
+        cli_error("no memory for the list of inputs");
+        mm_buffer_free(&inputs);
+        mm_buffer_free(&errors);
+        return EXIT_FATAL;
+    }
+    const mm_tensor tensors[] = {{.name = "embeddings",
+                                  .dtype = MM_DTYPE_F32,
+                                  .rank = 2,
+                                  .shape = {r->count, r->dimension},
+                                  .elements = r->count * r->dimension,
+                                  .data = (const uint8_t *)r->rows},
+                                 {.name = "ids",
+                                  .dtype = MM_DTYPE_I64,
+                                  .rank = 1,
+                                  .shape = {r->count},
+                                  .elements = r->count,
+                                  .data = (const uint8_t *)r->ids}};
+    const mm_metadata metadata[] = {{"inputs", inputs.data}, {"errors", errors.data}};
+    mmood_status status = mm_safetensors_write(path, tensors, 2, metadata, 2, &error);
+    mm_buffer_free(&inputs);
+    mm_buffer_free(&errors);
+    if (status == MMOOD_OK)
+        return EXIT_DONE;
+    cli_error("%s: %s", path, error.message);
+    return EXIT_FATAL;
+}
+
+static int embed_images(result *r, mmood_session *session, const path_list *paths,
+                        const mmood_image_options *image, const common_options *common) {
+    enum { WINDOW = 32 };
+    pipeline p;
+    mmood_error error;
+    int code = EXIT_DONE;
+    if (pipeline_create(&p, session, image, WINDOW, common->threads, &error) != MMOOD_OK)
+        return cli_fail(&error);
+    if (!result_reserve(r, paths->count, p.dimension)) {
+        pipeline_free(&p);
+        cli_error("no memory for %zu embeddings", paths->count);
+        return EXIT_FATAL;
+    }
+    for (size_t at = 0; at < paths->count && code == EXIT_DONE; at += WINDOW) {
+        size_t n = paths->count - at < WINDOW ? paths->count - at : WINDOW;
+        if (pipeline_run(&p, paths->items + at, n, &error) != MMOOD_OK)
+            code = cli_fail(&error);
+        for (size_t i = 0; i < n && code == EXIT_DONE; i++) {
+            const char *path = paths->items[at + i];
+            mm_buffer_puts(&r->inputs, at + i ? "," : "");
+            json_text(&r->inputs, path);
+            if (p.status[i] != MMOOD_OK) {
+                cli_error("%s: %s", path, p.errors[i].message);
+                mm_buffer_puts(&r->errors, r->errors.size ? ",{" : "{");
+                json_path(&r->errors, path);
+                mm_buffer_puts(&r->errors, ",\"error\":");
+                json_text(&r->errors, p.errors[i].message);
+                mm_buffer_puts(&r->errors, "}");
+                continue;
+            }
+            memcpy(r->rows + r->count * r->dimension, p.embeddings + i * r->dimension,
+                   r->dimension * sizeof *r->rows);
+            r->ids[r->count++] = (int64_t)(at + i);
+        }
+    }
+    pipeline_free(&p);
+    if (code != EXIT_DONE || r->count == paths->count)
+        return code;
+    return r->count == 0 ? EXIT_FATAL : EXIT_PARTIAL;
+}
+
+static int embed_texts(result *r, mmood_session *session, const path_list *texts,
+                       const common_options *common) {
+    mmood_model_info info;
+    mmood_error error;
+    size_t truncated;
+    mmood_model_describe(mmood_session_model(session), &info);
+    if (!result_reserve(r, texts->count, (size_t)info.dimension)) {
+        cli_error("no memory for %zu embeddings", texts->count);
+        return EXIT_FATAL;
+    }
+    if (mmood_session_embed_texts(r->rows, &truncated, session, (const char *const *)texts->items,
+                                  texts->count, &error) != MMOOD_OK)
+        return cli_fail(&error);
+    if (truncated)
+        cli_note(common_talk(common), "%zu texts were longer than %d tokens and were cut",
+                 truncated, info.context);
+    for (size_t i = 0; i < texts->count; i++) {
+        r->ids[i] = (int64_t)i;
+        mm_buffer_puts(&r->inputs, i ? "," : "");
+        json_text(&r->inputs, texts->items[i]);
+    }
+    r->count = texts->count;
+    return EXIT_DONE;
+}
+
+static int run(const common_options *common, const path_list *inputs, int are_images,
+               const char *out) {
+    mmood_image_options image;
+    mmood_model *model;
+    mmood_session *session;
+    result r = {0};
+    if (!common_image_options(&image, common))
+        return EXIT_USAGE;
+    int code = common_open_model(&model, &session, common->model, common);
+    if (code != EXIT_DONE)
+        return code;
+    code = are_images ? embed_images(&r, session, inputs, &image, common)
+                      : embed_texts(&r, session, inputs, common);
+    if (code == EXIT_DONE || code == EXIT_PARTIAL) {
+        int written = result_write(&r, out);
+        code = written == EXIT_DONE ? code : written;
+    }
+    result_free(&r);
+    mmood_session_free(session);
+    mmood_model_free(model);
+    return code;
+}
+
+int cmd_embed(int argc, char **argv) {
+    common_options common = common_options_default();
+    const char *texts = NULL, *out = NULL;
+    int images = 0, count, code = EXIT_USAGE;
+    const option table[] = {
+        OPTION_MODEL(common),
+        {"images", 0, OPTION_FLAG, &images, NULL,
+         "the arguments are pictures, directories or \"-\""},
+        {"texts", 0, OPTION_TEXT, &texts, "FILE",
+         "a file of texts, one a line; - is standard input"},
+        {"output", 'o', OPTION_TEXT, &out, "FILE", "the safetensors file to write"},
+        OPTION_THREADS(common),
+        OPTION_PRECISION(common),
+        OPTION_PICTURE(common),
+        OPTION_TALK(common),
+        OPTION_END};
+    parse_result parsed = options_parse(table, usage, argc, argv, &count);
+    if (parsed != PARSE_GO)
+        return parsed == PARSE_DONE ? EXIT_DONE : EXIT_USAGE;
+    path_list inputs = {0};
+    if (!out || images == (texts != NULL) || (images && count == 0) || (texts && count > 0)) {
+        cli_error(
+            "embed needs either --images and at least one picture, or --texts FILE; and -o FILE");
+        return EXIT_USAGE;
+    }
+    for (int i = 0; i < count; i++)
+        path_list_add(&inputs, argv[i]);
+    if (texts && !path_list_read(&inputs, texts))
+        cli_error("%s: cannot be read", texts);
+    else if (inputs.failed || inputs.count == 0)
+        cli_error(inputs.failed ? "no memory for the list of inputs" : "there is nothing to embed");
+    else
+        code = run(&common, &inputs, images, out);
+    if (inputs.hidden)
+        cli_note(common_talk(&common), "%zu hidden files and folders skipped", inputs.hidden);
+    path_list_free(&inputs);
+    return code;
+}

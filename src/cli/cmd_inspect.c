@@ -1,0 +1,195 @@
+/* cmd_inspect.c - mmood inspect: what a model directory or a detector file is. */
+#include "cli/options.h"
+#include "cli/output.h"
+
+#include <stdio.h>
+#include <sys/stat.h>
+
+static const char usage[] = "usage: mmood inspect MODEL|DETECTOR [--json]\n\n"
+                            "Says what a model directory is: sizes, activations, logit scale, "
+                            "preprocessing, precision; or\n"
+                            "what a detector file holds: labels, templates, score, threshold.\n\n"
+                            "example: mmood inspect models/demo\n";
+
+static const char *filter_name(mmood_filter filter) {
+    return filter == MMOOD_FILTER_BILINEAR ? "bilinear" : "bicubic";
+}
+
+static const char *precision_name(mmood_precision precision) {
+    return precision == MMOOD_PRECISION_BF16 ? "bf16" : "f32";
+}
+
+static void model_json(mm_buffer *out, const mmood_model_info *info) {
+    const mmood_preprocess *p = &info->preprocess;
+    const mmood_tower_info *towers[] = {&info->vision, &info->text};
+    mm_buffer_printf(out,
+                     "{\"type\":\"model\",\"dimension\":%d,\"image_size\":%d,\"patch_size\":%d,"
+                     "\"vocabulary\":%d,\"context\":%d,\"eos_token_id\":%d,\"eot_rule\":\"%s\","
+                     "\"logit_scale\":%.9g",
+                     info->dimension, info->image_size, info->patch_size, info->vocabulary,
+                     info->context, info->eos_token_id, info->eot_rule ? "first eos" : "largest id",
+                     info->logit_scale);
+    for (int i = 0; i < 2; i++)
+        mm_buffer_printf(out,
+                         ",\"%s\":{\"width\":%d,\"layers\":%d,\"heads\":%d,\"mlp_width\":%d,"
+                         "\"activation\":\"%s\",\"layer_norm_eps\":%.9g}",
+                         i ? "text" : "vision", towers[i]->width, towers[i]->layers,
+                         towers[i]->heads, towers[i]->mlp_width, towers[i]->activation,
+                         towers[i]->layer_norm_eps);
+    mm_buffer_puts(out, ",\"preprocess\":{\"resize\":");
+    if (!p->resize)
+        mm_buffer_puts(out, "null");
+    else if (p->shortest_edge)
+        mm_buffer_printf(out, "{\"shortest_edge\":%d}", p->shortest_edge);
+    else
+        mm_buffer_printf(out, "{\"height\":%d,\"width\":%d}", p->resize_height, p->resize_width);
+    mm_buffer_printf(out,
+                     ",\"filter\":\"%s\",\"center_crop\":%s,\"crop\":{\"height\":%d,\"width\":%d},"
+                     "\"rescale_factor\":%.9g,\"mean\":[%.9g,%.9g,%.9g],\"std\":[%.9g,%.9g,%.9g]}",
+                     filter_name(p->filter), p->center_crop ? "true" : "false", p->crop_height,
+                     p->crop_width, (double)p->rescale_factor, (double)p->mean[0],
+                     (double)p->mean[1], (double)p->mean[2], (double)p->std[0], (double)p->std[1],
+                     (double)p->std[2]);
+    mm_buffer_printf(out,
+                     ",\"precision\":\"%s\",\"precision_reason\":\"%s\",\"weight_bytes\":%llu,"
+                     "\"fingerprint\":\"%s\"}\n",
+                     precision_name(info->precision), info->precision_reason,
+                     (unsigned long long)info->weight_bytes, info->fingerprint);
+}
+
+static void model_text(mm_buffer *out, const mmood_model_info *info) {
+    const mmood_preprocess *p = &info->preprocess;
+    const mmood_tower_info *towers[] = {&info->vision, &info->text};
+    mm_buffer_printf(out, "CLIP model    ViT-%d/%d, embeddings of %d numbers\n", info->image_size,
+                     info->patch_size, info->dimension);
+    for (int i = 0; i < 2; i++)
+        mm_buffer_printf(out, "%s width %d, %d layers, %d heads, MLP %d, %s, layer norm eps %g\n",
+                         i ? "text tower   " : "vision tower ", towers[i]->width, towers[i]->layers,
+                         towers[i]->heads, towers[i]->mlp_width, towers[i]->activation,
+                         towers[i]->layer_norm_eps);
+    mm_buffer_printf(
+        out, "texts         %d token ids, at most %d a text, pooled at the %s (eos_token_id %d)\n",
+        info->vocabulary, info->context, info->eot_rule ? "first EOT" : "largest id",
+        info->eos_token_id);
+    mm_buffer_printf(out, "logit scale   %.6g (temperature %.6g)\n", info->logit_scale,
+                     1 / info->logit_scale);
+    if (!p->resize)
+        mm_buffer_puts(out, "pictures      not resized");
+    else if (p->shortest_edge)
+        mm_buffer_printf(out, "pictures      shorter side to %d, %s", p->shortest_edge,
+                         filter_name(p->filter));
+    else
+        mm_buffer_printf(out, "pictures      squeezed to %d x %d, %s", p->resize_width,
+                         p->resize_height, filter_name(p->filter));
+    mm_buffer_printf(out, ", %s %d x %d; mean %.6g %.6g %.6g, std %.6g %.6g %.6g\n",
+                     p->center_crop ? "centre crop" : "taken as", p->crop_width, p->crop_height,
+                     (double)p->mean[0], (double)p->mean[1], (double)p->mean[2], (double)p->std[0],
+                     (double)p->std[1], (double)p->std[2]);
+    mm_buffer_printf(out, "precision     %s (%s), %.1f MB of packed weights\n",
+                     precision_name(info->precision), info->precision_reason,
+                     (double)info->weight_bytes / 1e6);
+    mm_buffer_printf(out, "fingerprint   %s\n", info->fingerprint);
+}
+
+static void detector_json(mm_buffer *out, const mmood_detector *detector) {
+    mmood_detector_info info;
+    mmood_detector_describe(detector, &info);
+    mm_buffer_printf(out,
+                     "{\"type\":\"detector\",\"score\":\"%s\",\"temperature\":%.17g,\"beta\":%.17g,"
+                     "\"calibrated\":%s,\"threshold\":",
+                     mmood_score_name(info.score.kind), info.score.temperature, info.score.beta,
+                     info.calibrated ? "true" : "false");
+    json_exact(out, info.threshold);
+    mm_buffer_printf(out, ",\"dimension\":%zu,\"n_id\":%zu,\"n_outlier\":%zu,\"templates\":[",
+                     info.dimension, info.id_count, info.outlier_count);
+    for (size_t i = 0; i < info.template_count; i++) {
+        mm_buffer_puts(out, i ? "," : "");
+        json_text(out, mmood_detector_template(detector, i));
+    }
+    mm_buffer_puts(out, "],\"labels\":[");
+    for (size_t i = 0; i < info.id_count + info.outlier_count; i++) {
+        mm_buffer_puts(out, i ? ",{\"label\":" : "{\"label\":");
+        json_text(out, mmood_detector_label(detector, i));
+        mm_buffer_printf(out, ",\"kind\":\"%s\",\"source\":", i < info.id_count ? "id" : "outlier");
+        json_text(out, mmood_detector_source(detector, i));
+        mm_buffer_puts(out, "}");
+    }
+    mm_buffer_puts(out, "],\"model\":{");
+    json_path(out, info.model_path);
+    mm_buffer_printf(out, ",\"fingerprint\":\"%s\",\"precision\":\"%s\"}}\n",
+                     info.model_fingerprint, precision_name(info.precision));
+}
+
+static void detector_text(mm_buffer *out, const mmood_detector *detector) {
+    mmood_detector_info info;
+    mmood_detector_describe(detector, &info);
+    mm_buffer_printf(out,
+                     "detector      %zu ID labels, %zu outlier labels, embeddings of %zu numbers\n",
+                     info.id_count, info.outlier_count, info.dimension);
+    mm_buffer_printf(out, "score         %s, temperature %g, beta %g\n",
+                     mmood_score_name(info.score.kind), info.score.temperature, info.score.beta);
+    if (info.calibrated)
+        mm_buffer_printf(out, "threshold     %.17g\n", info.threshold);
+    else
+        mm_buffer_puts(out, "threshold     none: the verdict is that of the most similar label\n");
+    for (size_t i = 0; i < info.template_count; i++)
+        mm_buffer_printf(out, "template      %s\n", mmood_detector_template(detector, i));
+    mm_buffer_printf(out, "model         %s, %s, %s\n", info.model_path,
+                     precision_name(info.precision), info.model_fingerprint);
+    for (size_t i = 0; i < info.id_count + info.outlier_count; i++)
+        mm_buffer_printf(out, "%s       %s\n", i < info.id_count ? "id     " : "outlier",
+                         mmood_detector_label(detector, i));
+}
+
+static int inspect_model(mm_buffer *out, const char *path, int json, const common_options *common) {
+    mmood_model *model;
+    mmood_model_info info;
+    int code = common_open_model(&model, NULL, path, common);
+    if (code != EXIT_DONE)
+        return code;
+    mmood_model_describe(model, &info);
+    if (json)
+        model_json(out, &info);
+    else
+        model_text(out, &info);
+    mmood_model_free(model);
+    return EXIT_DONE;
+}
+
+static int inspect_detector(mm_buffer *out, const char *path, int json) {
+    mmood_detector *detector;
+    mmood_error error;
+    if (mmood_detector_open(&detector, path, &error) != MMOOD_OK)
+        return cli_fail(&error);
+    if (json)
+        detector_json(out, detector);
+    else
+        detector_text(out, detector);
+    mmood_detector_free(detector);
+    return EXIT_DONE;
+}
+
+int cmd_inspect(int argc, char **argv) {
+    common_options common = common_options_default();
+    int json = 0, count;
+    const option table[] = {{"json", 0, OPTION_FLAG, &json, NULL, "as one JSON object"},
+                            OPTION_PRECISION(common),
+                            OPTION_THREADS(common),
+                            OPTION_TALK(common),
+                            OPTION_END};
+    parse_result parsed = options_parse(table, usage, argc, argv, &count);
+    if (parsed != PARSE_GO)
+        return parsed == PARSE_DONE ? EXIT_DONE : EXIT_USAGE;
+    if (count != 1) {
+        cli_error("inspect needs one model directory or detector file");
+        return EXIT_USAGE;
+    }
+    struct stat st;
+    mm_buffer out = {0};
+    int is_directory = stat(argv[0], &st) == 0 && S_ISDIR(st.st_mode);
+    int code = is_directory ? inspect_model(&out, argv[0], json, &common)
+                            : inspect_detector(&out, argv[0], json);
+    output_flush(&out);
+    mm_buffer_free(&out);
+    return code;
+}
