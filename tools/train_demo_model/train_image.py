@@ -36,8 +36,10 @@ def arguments():
     p.add_argument("--batch", type=int, default=256)
     p.add_argument("--rate", type=float, default=1e-3)
     p.add_argument("--keep", type=float, default=0.5)
+    p.add_argument("--decay", type=float, default=0.05)
     p.add_argument("--strength", type=float, default=1.0, help="of augmentation")
     p.add_argument("--scale", type=float, default=20.0, help="cosines to logits")
+    p.add_argument("--thumbnail", action="store_true", help="start as a thumbnail matcher")
     p.add_argument("--seed", type=int, default=0)
     return p.parse_args()
 
@@ -102,10 +104,12 @@ def main():
     odds = np.array([SELDOM.get(rows[index[i]]["category"], 1.0) for i in ids])
     odds /= odds.sum()
     model = Vision(patch=a.patch, width=a.width, layers=a.layers, heads=a.heads, dimension=bank.shape[1])
+    if a.thumbnail:
+        model.start_as_thumbnail(augment(pictures[ids[:2048]], 0.5, random))
     average = copy.deepcopy(model)
     decay = [p for p in model.parameters() if p.ndim > 1]
     others = [p for p in model.parameters() if p.ndim <= 1]
-    optimizer = torch.optim.AdamW([{"params": decay, "weight_decay": 0.05},
+    optimizer = torch.optim.AdamW([{"params": decay, "weight_decay": a.decay},
                                    {"params": others, "weight_decay": 0}], lr=a.rate, betas=(0.9, 0.98))
     rng = np.random.default_rng(a.seed)
     start, step, shown, losses = time.time(), 0, 0, []

@@ -16,7 +16,7 @@ class Block(nn.Module):
     def forward(self, x):
         b, t, w = x.shape
         q, k, v = self.qkv(self.norm1(x)).view(b, t, 3, self.heads, -1).permute(2, 0, 3, 1, 4)
-        y = F.scaled_dot_product_attention(q, k, v)
+        y = ((q @ k.transpose(2, 3)) * q.shape[3] ** -0.5).softmax(3).to(v.dtype) @ v
         x = x + self.out(y.transpose(1, 2).reshape(b, t, w))
         h = self.up(self.norm2(x))
         return x + self.down(h * torch.sigmoid(1.702 * h))
@@ -34,6 +34,36 @@ class Vision(nn.Module):
         self.before, self.after = nn.LayerNorm(width), nn.LayerNorm(width)
         self.blocks = nn.ModuleList(Block(width, heads, 4 * width) for _ in range(layers))
         self.project = nn.Linear(width, dimension, bias=False)
+
+    @torch.no_grad()
+    def start_as_thumbnail(self, sample):
+        """Starts the first layer so that the class row holds a thumbnail: head p of it looks at patch p
+        and fetches the patch's principal components. Training goes on from there instead of first
+        having to find out where things are. Needs one head a patch."""
+        patches = (self.settings["size"] // self.patch) ** 2
+        width, block = self.cls.numel(), self.blocks[0]
+        head = width // patches
+        assert block.heads == patches
+        x = F.unfold(sample, self.patch, stride=self.patch).transpose(1, 2).reshape(-1, 3 * self.patch ** 2)
+        _, values, directions = torch.linalg.svd(x[torch.randperm(len(x))[:20000]], full_matrices=False)
+        count = width - patches - 1
+        rows = torch.zeros(width, x.shape[1])
+        spread = (values[:count] / 20000 ** 0.5).clamp_min(values[0] / 20000 ** 0.5 * 0.02)
+        rows[patches + 1:] = directions[:count] / spread.sqrt()[:, None] * 0.5
+        self.embed.weight.copy_(rows.view_as(self.embed.weight))
+        self.positions.mul_(0.1)
+        self.positions[1:, :patches] += torch.eye(patches) * 4
+        self.cls.mul_(0.1)
+        self.cls[patches] += 4
+        weight = block.qkv.weight
+        weight.mul_(0.2)
+        for p in range(patches):
+            weight[p * head, patches] = 1.2
+            weight[width + p * head, p] = 1.2
+            for j in range(head):
+                weight[2 * width + p * head + j] = 0
+                weight[2 * width + p * head + j, patches + 1 + j] = 1
+        block.out.weight.copy_(torch.eye(width))
 
     def forward(self, pictures, keep=1.0):
         """[n, 3, size, size] normalised -> [n, dimension] of unit length."""

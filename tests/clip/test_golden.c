@@ -1,0 +1,234 @@
+/* test_golden.c - embeddings of the tiny models in golden/ against transformers'
+ * (tools/make_golden.py), in f32 and bf16; and what must not change them: batches, order, threads,
+ * padding. */
+#include "test.h"
+
+#include "clip/safetensors.h"
+
+#include <jansson.h>
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+static const char *const models[] = {"b32-quick",      "p16-gelu",  "p14-odd", "p8-mixed",
+                                     "p7-new",         "f16",       "bf16",    "sharded",
+                                     "slow-tokenizer", "eos-inside"};
+
+enum { MODELS = sizeof models / sizeof *models };
+
+/* A model with its inputs and expected embeddings. */
+typedef struct golden {
+    mmood_model *model;
+    mmood_session *session;
+    mmood_model_info info;
+    mm_safetensors *file;
+    size_t image_count;
+    const uint8_t *crops[16];
+    const float *images;
+    json_t *text_list;
+    json_t *ids;
+    size_t text_count;
+    const char *texts[16];
+    const float *text_rows;
+} golden;
+
+static mmood_status golden_open(golden *g, const char *name, mmood_precision precision,
+                                int threads) {
+    char path[256];
+    mmood_error error;
+    memset(g, 0, sizeof *g);
+    snprintf(path, sizeof path, "golden/%s", name);
+    mmood_model_options options = mmood_model_options_default();
+    options.precision = precision;
+    mmood_status status = mmood_model_open(&g->model, path, &options, &error);
+    if (status == MMOOD_ERROR_UNSUPPORTED && precision == MMOOD_PRECISION_BF16)
+        return status;
+    assert_ok(status, error);
+    mmood_model_describe(g->model, &g->info);
+    mmood_session_options session = {threads};
+    assert_ok(mmood_session_create(&g->session, g->model, &session, &error), error);
+    snprintf(path, sizeof path, "golden/%s/golden.safetensors", name);
+    assert_ok(mm_safetensors_open(&g->file, path, &error), error);
+    const mm_tensor *crops = mm_safetensors_find(g->file, "crops");
+    g->image_count = crops->shape[0];
+    for (size_t i = 0; i < g->image_count; i++)
+        g->crops[i] = crops->data + i * (crops->elements / g->image_count);
+    g->images = (const float *)(const void *)mm_safetensors_find(g->file, "images")->data;
+    g->text_rows = (const float *)(const void *)mm_safetensors_find(g->file, "texts")->data;
+    g->text_list = json_loads(mm_safetensors_metadata(g->file, "texts"), 0, NULL);
+    g->ids = json_loads(mm_safetensors_metadata(g->file, "ids"), 0, NULL);
+    g->text_count = json_array_size(g->text_list);
+    for (size_t i = 0; i < g->text_count; i++)
+        g->texts[i] = json_string_value(json_array_get(g->text_list, i));
+    return MMOOD_OK;
+}
+
+static void golden_close(golden *g) {
+    mmood_session_free(g->session);
+    mmood_model_free(g->model);
+    mm_safetensors_free(g->file);
+    json_decref(g->text_list);
+    json_decref(g->ids);
+}
+
+static void check_rows(const char *name, const char *what, const float *rows, const float *expected,
+                       size_t count, size_t dimension, double least) {
+    for (size_t i = 0; i < count; i++) {
+        double dot = 0, a = 0, b = 0;
+        for (size_t d = 0; d < dimension; d++) {
+            double x = (double)rows[i * dimension + d], y = (double)expected[i * dimension + d];
+            dot += x * y;
+            a += x * x;
+            b += y * y;
+        }
+        assert_true(fabs(a - 1) < 1e-5);
+        if (!(dot / sqrt(a * b) >= least))
+            fail_msg("%s: %s %zu has the cosine %.8f to the reference; %.6f is needed", name, what,
+                     i, dot / sqrt(a * b), least);
+    }
+}
+
+static void check_model(const char *name, mmood_precision precision, double least) {
+    golden g;
+    mmood_error error;
+    if (golden_open(&g, name, precision, 2) != MMOOD_OK)
+        return; /* this CPU has no bf16 */
+    size_t d = (size_t)g.info.dimension, truncated;
+    float *rows = malloc(16 * d * sizeof *rows);
+    assert_ok(mmood_session_embed_images(rows, g.session, g.crops, g.image_count, &error), error);
+    check_rows(name, "picture", rows, g.images, g.image_count, d, least);
+    assert_ok(mmood_session_embed_texts(rows, &truncated, g.session, g.texts, g.text_count, &error),
+              error);
+    check_rows(name, "text", rows, g.text_rows, g.text_count, d, least);
+    assert_int_equal(truncated, 1); /* the one with 90 foxes */
+    free(rows);
+    golden_close(&g);
+}
+
+static void test_f32(void **unused) {
+    (void)unused;
+    for (int i = 0; i < MODELS; i++)
+        check_model(models[i], MMOOD_PRECISION_F32, 0.999999);
+}
+
+static void test_bf16(void **unused) {
+    (void)unused;
+    for (int i = 0; i < MODELS; i++)
+        check_model(models[i], MMOOD_PRECISION_BF16, 0.999);
+}
+
+static void test_token_ids(void **unused) {
+    (void)unused;
+    for (int m = 0; m < MODELS; m++) {
+        golden g;
+        mmood_error error;
+        golden_open(&g, models[m], MMOOD_PRECISION_F32, 1);
+        for (size_t i = 0; i < g.text_count; i++) {
+            uint32_t ids[77];
+            size_t count;
+            const json_t *expected = json_array_get(g.ids, i);
+            assert_ok(mmood_model_tokenize(ids, &count, NULL, g.model, g.texts[i],
+                                           strlen(g.texts[i]), &error),
+                      error);
+            assert_int_equal(count, json_array_size(expected));
+            for (size_t k = 0; k < count; k++)
+                assert_int_equal(ids[k], json_integer_value(json_array_get(expected, k)));
+        }
+        golden_close(&g);
+    }
+}
+
+/* Every picture and text alone, with 1 and 3 threads, against all together with 2: the same bits.
+ */
+static void check_alone(const char *name, mmood_precision precision) {
+    golden g, h;
+    mmood_error error;
+    if (golden_open(&g, name, precision, 2) != MMOOD_OK)
+        return;
+    size_t d = (size_t)g.info.dimension;
+    float *together = malloc(64 * d * sizeof *together), *alone = malloc(64 * d * sizeof *alone);
+    for (int threads = 1; threads <= 3; threads += 2) {
+        golden_open(&h, name, precision, threads);
+        const uint8_t *many[60]; /* more than one chunk, in another order */
+        for (size_t i = 0; i < 60; i++)
+            many[i] = g.crops[(i * 7 + 3) % g.image_count];
+        assert_ok(mmood_session_embed_images(together, g.session, many, 60, &error), error);
+        for (size_t i = 0; i < g.image_count; i++) {
+            assert_ok(mmood_session_embed_images(alone, h.session, &g.crops[i], 1, &error), error);
+            for (size_t k = 0; k < 60; k++)
+                if (many[k] == g.crops[i])
+                    assert_memory_equal(alone, together + k * d, d * sizeof *alone);
+        }
+        assert_ok(
+            mmood_session_embed_texts(together, NULL, g.session, g.texts, g.text_count, &error),
+            error);
+        for (size_t i = 0; i < g.text_count; i++) {
+            assert_ok(mmood_session_embed_texts(alone, NULL, h.session, &g.texts[i], 1, &error),
+                      error);
+            assert_memory_equal(alone, together + i * d, d * sizeof *alone);
+        }
+        golden_close(&h);
+    }
+    free(together);
+    free(alone);
+    golden_close(&g);
+}
+
+static void test_neighbours_change_nothing(void **unused) {
+    (void)unused;
+    for (int i = 0; i < MODELS; i++) {
+        check_alone(models[i], MMOOD_PRECISION_F32);
+        check_alone(models[i], MMOOD_PRECISION_BF16);
+    }
+}
+
+/* Labels that differ get different embeddings (a pooling rule gone wrong gives them all the same),
+ * and what is cut off a long text does not matter. */
+static void test_texts_differ(void **unused) {
+    (void)unused;
+    for (int m = 0; m < MODELS; m++) {
+        golden g;
+        mmood_error error;
+        golden_open(&g, models[m], MMOOD_PRECISION_F32, 1);
+        size_t d = (size_t)g.info.dimension, truncated;
+        float *rows = malloc(4 * d * sizeof *rows);
+        char eighty[400] = "", hundred[500] = "";
+        for (int i = 0; i < 80; i++)
+            strcat(eighty, "dog ");
+        for (int i = 0; i < 100; i++)
+            strcat(hundred, "dog ");
+        const char *texts[] = {"cat", "cat!", eighty, hundred};
+        assert_ok(mmood_session_embed_texts(rows, &truncated, g.session, texts, 4, &error), error);
+        assert_int_equal(truncated, 2);
+        assert_true(memcmp(rows, rows + d, d * sizeof *rows) != 0);
+        assert_true(memcmp(rows, rows + 2 * d, d * sizeof *rows) != 0);
+        assert_memory_equal(rows + 2 * d, rows + 3 * d, d * sizeof *rows);
+        free(rows);
+        golden_close(&g);
+    }
+}
+
+static void test_nothing_to_do(void **unused) {
+    (void)unused;
+    golden g;
+    mmood_error error;
+    float row[64];
+    golden_open(&g, "b32-quick", MMOOD_PRECISION_F32, 2);
+    assert_ok(mmood_session_embed_images(row, g.session, NULL, 0, &error), error);
+    assert_ok(mmood_session_embed_texts(row, NULL, g.session, NULL, 0, &error), error);
+    const char *broken = "caf\xe9";
+    assert_int_equal(mmood_session_embed_texts(row, NULL, g.session, &broken, 1, &error),
+                     MMOOD_ERROR_FORMAT);
+    assert_non_null(strstr(error.message, "UTF-8"));
+    golden_close(&g);
+}
+
+int main(void) {
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_f32),          cmocka_unit_test(test_bf16),
+        cmocka_unit_test(test_token_ids),    cmocka_unit_test(test_neighbours_change_nothing),
+        cmocka_unit_test(test_texts_differ), cmocka_unit_test(test_nothing_to_do),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

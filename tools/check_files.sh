@@ -1,0 +1,22 @@
+#!/bin/sh
+# Files stay short, say what they are in their first lines, and hold no notes to ourselves.
+cd "$(dirname "$0")/.."
+status=0
+for file in $(git ls-files 'src/*.[ch]' 'tests/*.[ch]' 'fuzz/*.c' 'bench/*.[ch]' include); do
+    lines=$(wc -l <"$file")
+    if [ "$lines" -gt 650 ]; then
+        echo "$file has $lines lines; at most 650"
+        status=1
+    fi
+    name=$(basename "$file")
+    if ! head -n 1 "$file" | grep -q "^/\* $name - "; then
+        echo "$file does not begin with \"/* $name - what it is\""
+        status=1
+    fi
+done
+mark='TO''DO|FIX''ME'
+if git grep -nE "$mark" -- src include tests fuzz bench tools '*.md' '*.cmake' '*CMakeLists.txt'; then
+    echo "finish it or file it"
+    status=1
+fi
+exit $status
