@@ -130,11 +130,18 @@ const char *mm_engine_version(const mm_engine *engine) {
     return engine->version;
 }
 
-int mm_engine_has_bf16(void) {
-    /* The values are sets of instruction sets, so a bit test holds for later ones too. */
-    unsigned isa = (unsigned)dnnl_get_effective_cpu_isa();
-    unsigned need = (unsigned)dnnl_cpu_isa_avx512_core_bf16;
+/* The values are sets of instruction sets, so a bit test holds for later ones too. */
+static int has_isa(dnnl_cpu_isa_t wanted) {
+    unsigned isa = (unsigned)dnnl_get_effective_cpu_isa(), need = (unsigned)wanted;
     return (isa & need) == need;
+}
+
+int mm_engine_has_bf16(void) {
+    return has_isa(dnnl_cpu_isa_avx512_core_bf16);
+}
+
+int mm_engine_is_exact(void) {
+    return has_isa(dnnl_cpu_isa_avx512_core);
 }
 
 void mm_engine_use_one_thread(void) {

@@ -20,6 +20,9 @@ const char *mm_engine_version(const mm_engine *engine);
 /* 1 if this CPU multiplies bf16 natively (AVX512-BF16 or AMX), so that bf16 is faster than f32. */
 int mm_engine_has_bf16(void);
 
+/* 1 if a row's bits do not depend on the rows beside it: with AVX-512. */
+int mm_engine_is_exact(void);
+
 /* Makes oneDNN run single-threaded when called from the calling thread: workers split the work
  * themselves. Call it first on every thread that packs or multiplies. */
 void mm_engine_use_one_thread(void);

@@ -3,6 +3,7 @@
  * padding. */
 #include "test.h"
 
+#include "clip/onednn.h"
 #include "clip/safetensors.h"
 
 #include <jansson.h>
@@ -139,6 +140,14 @@ static void test_token_ids(void **unused) {
     }
 }
 
+/* The same bits, or the same up to rounding where oneDNN promises no more. */
+static void assert_same(const float *a, const float *b, size_t count) {
+    if (mm_engine_is_exact())
+        assert_memory_equal(a, b, count * sizeof *a);
+    for (size_t i = 0; i < count; i++)
+        assert_true(fabsf(a[i] - b[i]) <= 1e-5f);
+}
+
 /* Every picture and text alone, with 1 and 3 threads, against all together with 2: the same bits.
  */
 static void check_alone(const char *name, mmood_precision precision) {
@@ -158,7 +167,7 @@ static void check_alone(const char *name, mmood_precision precision) {
             assert_ok(mmood_session_embed_images(alone, h.session, &g.crops[i], 1, &error), error);
             for (size_t k = 0; k < 60; k++)
                 if (many[k] == g.crops[i])
-                    assert_memory_equal(alone, together + k * d, d * sizeof *alone);
+                    assert_same(alone, together + k * d, d);
         }
         assert_ok(
             mmood_session_embed_texts(together, NULL, g.session, g.texts, g.text_count, &error),
@@ -166,7 +175,7 @@ static void check_alone(const char *name, mmood_precision precision) {
         for (size_t i = 0; i < g.text_count; i++) {
             assert_ok(mmood_session_embed_texts(alone, NULL, h.session, &g.texts[i], 1, &error),
                       error);
-            assert_memory_equal(alone, together + i * d, d * sizeof *alone);
+            assert_same(alone, together + i * d, d);
         }
         golden_close(&h);
     }
@@ -203,7 +212,7 @@ static void test_texts_differ(void **unused) {
         assert_int_equal(truncated, 2);
         assert_true(memcmp(rows, rows + d, d * sizeof *rows) != 0);
         assert_true(memcmp(rows, rows + 2 * d, d * sizeof *rows) != 0);
-        assert_memory_equal(rows + 2 * d, rows + 3 * d, d * sizeof *rows);
+        assert_same(rows + 2 * d, rows + 3 * d, d);
         free(rows);
         golden_close(&g);
     }
