@@ -1,0 +1,236 @@
+/* test_tokenizer.c - token ids against Hugging Face's (data/tokenizer/golden.jsonl, made by
+ * tools/make_golden_tokens.py), the cases that other tokenizers get wrong, and broken vocabularies.
+ */
+#include "test.h"
+
+#include "base/file.h"
+#include "clip/tokenizer.h"
+
+#include <jansson.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+static mm_tokenizer *clip; /* the real vocabulary */
+
+static int open_clip(void **unused) {
+    mmood_error error;
+    (void)unused;
+    return mm_tokenizer_open(&clip, "../models/demo", &error) == MMOOD_OK ? 0 : -1;
+}
+
+static int close_clip(void **unused) {
+    (void)unused;
+    mm_tokenizer_free(clip);
+    return 0;
+}
+
+static void test_golden(void **unused) {
+    (void)unused;
+    FILE *file = fopen("data/tokenizer/golden.jsonl", "r");
+    assert_non_null(file);
+    static char line[1 << 16];
+    size_t lines = 0;
+    while (fgets(line, sizeof line, file)) {
+        json_t *entry = json_loads(line, JSON_ALLOW_NUL, NULL);
+        assert_non_null(entry);
+        const json_t *text = json_array_get(entry, 0), *expected = json_array_get(entry, 1);
+        uint32_t ids[77];
+        size_t count;
+        mmood_error error;
+        assert_ok(mm_tokenizer_encode(ids, &count, NULL, clip, json_string_value(text),
+                                      json_string_length(text), 77, &error),
+                  error);
+        if (count != json_array_size(expected))
+            fail_msg("line %zu: %zu ids, expected %zu", lines + 1, count,
+                     json_array_size(expected));
+        for (size_t i = 0; i < count; i++)
+            if (ids[i] != json_integer_value(json_array_get(expected, i)))
+                fail_msg("line %zu: id %zu is %u", lines + 1, i, (unsigned)ids[i]);
+        json_decref(entry);
+        lines++;
+    }
+    fclose(file);
+    assert_true(lines > 300);
+}
+
+/* BOS, the ids and EOT. */
+static void check(const char *text, const uint32_t *expected, size_t count) {
+    uint32_t ids[77];
+    size_t found;
+    mmood_error error;
+    assert_ok(mm_tokenizer_encode(ids, &found, NULL, clip, text, strlen(text), 77, &error), error);
+    assert_int_equal(found, count + 2);
+    assert_int_equal(ids[0], 49406);
+    assert_int_equal(ids[count + 1], 49407);
+    assert_memory_equal(ids + 1, expected, count * sizeof *ids);
+}
+
+#define CHECK(text, ...)                                                                           \
+    check(text, (const uint32_t[]){__VA_ARGS__}, sizeof((const uint32_t[]){__VA_ARGS__}) / 4)
+
+static void test_contractions(void **unused) {
+    (void)unused;
+    CHECK("You should've done this", 592, 1535, 1200, 1700, 589);
+    CHECK("you're, don't, her's", 592, 982, 267, 847, 713, 267, 899, 568);
+    CHECK("IT'S", 585, 568);
+    CHECK("rock'n'roll", 2172, 262, 333, 262, 3341);
+}
+
+static void test_underscores_and_digits(void **unused) {
+    (void)unused;
+    CHECK("golden_retriever", 3878, 318, 28394);
+    CHECK("1234", 272, 273, 274, 275);
+    CHECK("3D printer", 274, 323, 14521);
+    CHECK("80% off", 279, 271, 260, 1007);
+}
+
+static void test_entities_are_kept(void **unused) {
+    (void)unused; /* as the fast tokenizer does; labels are unescaped before */
+    CHECK("Black &amp; white cat", 1449, 261, 6259, 282, 1579, 2368);
+}
+
+static void test_long_text_keeps_its_end(void **unused) {
+    (void)unused;
+    char text[512] = "a photo of a ";
+    uint32_t ids[77];
+    size_t count;
+    int cut;
+    mmood_error error;
+    for (int i = 0; i < 80; i++)
+        strcat(text, "dog ");
+    assert_ok(mm_tokenizer_encode(ids, &count, &cut, clip, text, strlen(text), 77, &error), error);
+    assert_int_equal(count, 77);
+    assert_int_equal(cut, 1);
+    assert_int_equal(ids[0], 49406);
+    assert_int_equal(ids[75], 1929);
+    assert_int_equal(ids[76], 49407);
+    assert_ok(mm_tokenizer_encode(ids, &count, &cut, clip, text, strlen(text), 2, &error), error);
+    assert_int_equal(count, 2);
+    assert_int_equal(ids[1], 49407);
+    assert_ok(mm_tokenizer_encode(ids, &count, &cut, clip, "cat", 3, 3, &error), error);
+    assert_int_equal(cut, 0);
+}
+
+/* A word of a megabyte takes n log n steps, not n squared. */
+static void test_long_word(void **unused) {
+    (void)unused;
+    size_t size = 1 << 20, count;
+    char *word = malloc(size);
+    uint32_t ids[77];
+    mmood_error error;
+    for (size_t i = 0; i < size; i++)
+        word[i] = (char)('a' + i * i % 7);
+    assert_ok(mm_tokenizer_encode(ids, &count, NULL, clip, word, size, 77, &error), error);
+    assert_int_equal(count, 77);
+    free(word);
+}
+
+static void test_bad_text(void **unused) {
+    (void)unused;
+    static const char *const bad[] = {"\xff", "a\xc3", "\xed\xa0\x80", "\xf4\x90\x80\x80",
+                                      "\xc0\x80"};
+    for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) {
+        uint32_t ids[77];
+        size_t count;
+        mmood_error error;
+        assert_int_equal(
+            mm_tokenizer_encode(ids, &count, NULL, clip, bad[i], strlen(bad[i]), 77, &error),
+            MMOOD_ERROR_FORMAT);
+        assert_non_null(strstr(error.message, "UTF-8"));
+    }
+    uint32_t ids[77];
+    size_t count;
+    char *huge = calloc(1, (1 << 20) + 1);
+    assert_int_equal(mm_tokenizer_encode(ids, &count, NULL, clip, huge, (1 << 20) + 1, 77, NULL),
+                     MMOOD_ERROR_LIMIT);
+    free(huge);
+}
+
+static void test_both_layouts(void **unused) {
+    (void)unused;
+    mm_tokenizer *files, *json;
+    mmood_error error;
+    assert_ok(mm_tokenizer_open(&files, "golden/slow-tokenizer", &error), error);
+    assert_ok(mm_tokenizer_open(&json, "golden/p16-gelu", &error), error);
+    static const char *const texts[] = {"a photo of a cat", "<|endoftext|> wolf <|STARTOFTEXT|>",
+                                        "\xc3\xa9"};
+    for (size_t i = 0; i < 3; i++) {
+        uint32_t a[77], b[77];
+        size_t n, m;
+        assert_ok(mm_tokenizer_encode(a, &n, NULL, files, texts[i], strlen(texts[i]), 77, &error),
+                  error);
+        assert_ok(mm_tokenizer_encode(b, &m, NULL, json, texts[i], strlen(texts[i]), 77, &error),
+                  error);
+        assert_int_equal(n, m);
+        assert_memory_equal(a, b, n * sizeof *a);
+    }
+    assert_int_equal(mm_tokenizer_eot(files), mm_tokenizer_eot(json));
+    assert_int_equal(mm_tokenizer_vocabulary(files), mm_tokenizer_vocabulary(json));
+    mm_tokenizer_free(files);
+    mm_tokenizer_free(json);
+}
+
+/* The tokenizer.json of a golden model with one piece of text replaced. */
+static mmood_status parse_changed(const char *from, const char *to, mmood_error *error) {
+    uint8_t *data;
+    size_t size;
+    mm_tokenizer *tokenizer;
+    assert_ok(mm_file_read(&data, &size, "golden/p16-gelu/tokenizer.json", 1 << 20, error), *error);
+    char *place = strstr((char *)data, from);
+    assert_non_null(place);
+    size_t before = (size_t)(place - (char *)data), room = size + strlen(to) + 1;
+    char *changed = malloc(room);
+    int n =
+        snprintf(changed, room, "%.*s%s%s", (int)before, (char *)data, to, place + strlen(from));
+    mmood_status status = mm_tokenizer_parse_json(&tokenizer, changed, (size_t)n, error);
+    mm_tokenizer_free(tokenizer);
+    free(changed);
+    free(data);
+    return status;
+}
+
+static void test_bad_vocabularies(void **unused) {
+    (void)unused;
+    static const struct {
+        const char *from, *to, *says;
+    } cases[] = {
+        {"\"!\":0", "\"?!?\":0", "byte 0x21"},
+        {"\"!\":0", "\"!\":-1", "whole number"},
+        {"\"type\":\"BPE\"", "\"type\":\"WordPiece\"", "WordPiece"},
+        {"\"type\":\"Lowercase\"", "\"type\":\"Strip\"", "normalizer"},
+        {"\"type\":\"ByteLevel\"", "\"type\":\"Whitespace\"", "pre_tokenizer"},
+        {"\"</w>\",\"fuse_unk\"", "\"\",\"fuse_unk\"", "end_of_word_suffix"},
+        {"\"a t</w>\"", "\"q zz</w>\"", "vocabulary"},
+        {"\"a t</w>\"", "7", "pair"},
+        {"\"single_word\":false", "\"single_word\":true", "single_word"},
+        {"\"merges\":[", "\"merges\":{},\"other\":[", "merges"},
+        {"\"version\":\"1.0\"", "\"version\"", "JSON"},
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        mmood_error error;
+        mmood_status status = parse_changed(cases[i].from, cases[i].to, &error);
+        if (status == MMOOD_OK || !strstr(error.message, cases[i].says))
+            fail_msg("case %zu: status %d, \"%s\" lacks \"%s\"", i, (int)status,
+                     status ? error.message : "", cases[i].says);
+    }
+    mm_tokenizer *tokenizer;
+    mmood_error error;
+    assert_int_equal(mm_tokenizer_open(&tokenizer, "data", &error), MMOOD_ERROR_IO);
+    assert_non_null(strstr(error.message, "tokenizer.json"));
+}
+
+int main(void) {
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_golden),
+        cmocka_unit_test(test_contractions),
+        cmocka_unit_test(test_underscores_and_digits),
+        cmocka_unit_test(test_entities_are_kept),
+        cmocka_unit_test(test_long_text_keeps_its_end),
+        cmocka_unit_test(test_long_word),
+        cmocka_unit_test(test_bad_text),
+        cmocka_unit_test(test_both_layouts),
+        cmocka_unit_test(test_bad_vocabularies),
+    };
+    return cmocka_run_group_tests(tests, open_clip, close_clip);
+}
