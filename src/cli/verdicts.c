@@ -5,6 +5,7 @@
 
 #include <math.h>
 #include <stdlib.h>
+#include <string.h>
 
 int verdict_writer_open(verdict_writer *writer, const mmood_detector *detector) {
     writer->detector = detector;
@@ -112,16 +113,26 @@ static void write_csv(verdict_writer *w, const row *r) {
     mm_buffer_puts(out, "\n");
 }
 
+enum { PATH_WIDTH = 36 };
+
+/* A path in PATH_WIDTH columns: of a long one the end, which tells pictures apart. */
+static void table_path(mm_buffer *out, const char *path) {
+    size_t length = strlen(path), from = length > PATH_WIDTH ? length - PATH_WIDTH : 0;
+    while (from > 0 && ((unsigned char)path[from] & 0xc0) == 0x80)
+        from++; /* not inside a character */
+    table_text(out, path + from, PATH_WIDTH);
+}
+
 static void write_table(verdict_writer *w, const row *r) {
     mm_buffer *out = &w->out;
     if (r->failure) {
         mm_buffer_puts(out, "error    -            ");
-        table_text(out, r->path, 28);
+        table_path(out, r->path);
         mm_buffer_printf(out, "  %s\n", r->failure);
         return;
     }
     mm_buffer_printf(out, "%-7s  %-11.9g  ", r->verdict.is_id ? "ID" : "OOD", r->verdict.score);
-    table_text(out, r->path, 28);
+    table_path(out, r->path);
     for (size_t i = 0; i < w->score_count; i++)
         mm_buffer_printf(out, "  %-11.9g", r->scores[i]);
     for (size_t i = 0; i < r->top; i++)
@@ -138,8 +149,8 @@ void verdict_begin(verdict_writer *w) {
             mm_buffer_printf(&w->out, ",%s", mmood_score_name(w->scores[i]));
         mm_buffer_puts(&w->out, ",error\n");
     } else if (w->format == VERDICT_TABLE) {
-        mm_buffer_printf(&w->out, "%-7s  %-11s  %-28s", "verdict",
-                         mmood_score_name(w->info.score.kind), "picture");
+        mm_buffer_printf(&w->out, "%-7s  %-11s  %-*s", "verdict",
+                         mmood_score_name(w->info.score.kind), (int)PATH_WIDTH, "picture");
         for (size_t i = 0; i < w->score_count; i++)
             mm_buffer_printf(&w->out, "  %-11s", mmood_score_name(w->scores[i]));
         mm_buffer_puts(&w->out, w->top ? "  most similar labels, with cosines\n" : "\n");
