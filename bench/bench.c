@@ -76,7 +76,7 @@ static void bench_images(mmood_session *session, const mmood_model_info *info, i
         if (round > 0 && each < best)
             best = each;
     }
-    double side = size / (size_t)info->patch_size, patches = side * side;
+    double side = info->image_size / info->patch_size, patches = side * side;
     double patch_inputs = 3.0 * info->patch_size * info->patch_size;
     double flops = tower_flops(&info->vision, 1, patches + 1, info->dimension) +
                    2 * patches * patch_inputs * info->vision.width;
