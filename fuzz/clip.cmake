@@ -1,0 +1,4 @@
+# Weights, configurations and the tokenizer.
+foreach(target safetensors config tokenizer tokenizer_config)
+  mmood_fuzz(${target})
+endforeach()
