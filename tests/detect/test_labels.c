@@ -1,0 +1,193 @@
+/* test_labels.c - files of labels in every form, and what is found odd about them. */
+#include "test.h"
+
+#include "base/buffer.h"
+#include "detect/entities.h"
+#include "detect/templates.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+static mmood_labels *parse(const char *text, size_t size) {
+    mmood_labels *labels;
+    mmood_error error;
+    mmood_status status = mmood_labels_parse(&labels, text, size, &error);
+    if (status != MMOOD_OK)
+        fail_msg("%s", error.message);
+    return labels;
+}
+
+static void expect_labels(const char *text, const char *const *expected) {
+    mmood_labels *labels = parse(text, strlen(text));
+    size_t count = 0;
+    while (expected[count])
+        count++;
+    assert_int_equal(mmood_labels_count(labels), count);
+    for (size_t i = 0; i < count; i++)
+        assert_string_equal(mmood_labels_text(labels, i), expected[i]);
+    mmood_labels_free(labels);
+}
+
+#define EXPECT(text, ...) expect_labels(text, (const char *const[]){__VA_ARGS__, NULL})
+
+static size_t findings_of(const mmood_labels *labels, mmood_finding_kind kind, size_t *line) {
+    size_t count = 0;
+    for (size_t i = 0; i < mmood_labels_finding_count(labels); i++) {
+        mmood_finding finding = mmood_labels_finding(labels, i);
+        if (finding.kind == kind) {
+            count++;
+            *line = finding.line;
+        }
+    }
+    return count;
+}
+
+/* A byte-order mark, Windows line ends, a blank line, trailing spaces, "cat" twice. */
+static void test_untidy_file(void **unused) {
+    (void)unused;
+    static const char text[] = "\xef\xbb\xbf"
+                               "cat\r\ndog  \r\n\r\ncat\r\nhot dog";
+    mmood_labels *labels = parse(text, sizeof text - 1);
+    size_t line;
+    assert_int_equal(mmood_labels_count(labels), 3);
+    assert_string_equal(mmood_labels_text(labels, 0), "cat");
+    assert_string_equal(mmood_labels_text(labels, 1), "dog");
+    assert_string_equal(mmood_labels_text(labels, 2), "hot dog");
+    assert_int_equal(findings_of(labels, MMOOD_FINDING_BOM, &line), 1);
+    assert_int_equal(findings_of(labels, MMOOD_FINDING_SPACES, &line), 1);
+    assert_int_equal(line, 2);
+    assert_int_equal(findings_of(labels, MMOOD_FINDING_BLANK, &line), 1);
+    assert_int_equal(line, 3);
+    assert_int_equal(findings_of(labels, MMOOD_FINDING_DUPLICATE, &line), 1);
+    assert_int_equal(line, 4);
+    mmood_labels_free(labels);
+}
+
+static void test_text(void **unused) {
+    (void)unused;
+    EXPECT("cat", "cat");
+    EXPECT("cat\n", "cat");
+    EXPECT("a\rb\rc", "a", "b", "c");
+    EXPECT("golden_retriever\nCat\ncat", "golden_retriever", "Cat", "cat");
+    EXPECT("# not a comment\nx", "# not a comment", "x");
+    EXPECT("\xc2\xa0nbsp\xe3\x80\x80\nb", "nbsp", "b");
+    EXPECT("Black &amp;amp; white\n&#233;t&#xE9;\na&b;c&#;&#1;", "Black & white",
+           "\xc3\xa9t\xc3\xa9", "a&b;c&#;&#1;");
+}
+
+static void test_json(void **unused) {
+    (void)unused;
+    EXPECT("[\"cat\", \"dog\", \"cat\"]", "cat", "dog");
+    EXPECT(" {\"far\": [\"owl\", \"fox\"]}", "owl", "fox");
+    EXPECT("{\"0\": \"tench\", \"1\": \"goldfish\"}", "tench", "goldfish");
+    static const char outliers[] =
+        "{\"format\":\"mmood-outliers/"
+        "1\",\"settings\":{},\"dropped\":[{\"label\":\"cat\",\"reason\":\"id\"}],"
+        "\"labels\":[{\"label\":\"owl\",\"source\":\"near: cat\"},{\"label\":\"fox\"}]}";
+    mmood_labels *labels = parse(outliers, strlen(outliers));
+    assert_int_equal(mmood_labels_count(labels), 2);
+    assert_string_equal(mmood_labels_source(labels, 0), "near: cat");
+    assert_string_equal(mmood_labels_source(labels, 1), "");
+    mmood_labels_free(labels);
+    static const char cache[] = "{\"cat\":[\"lynx\",\"owl\"],\"dog\":[\"wolf\"]}";
+    labels = parse(cache, strlen(cache));
+    assert_string_equal(mmood_labels_source(labels, 2), "dog");
+    mmood_labels_free(labels);
+}
+
+static void test_refused(void **unused) {
+    (void)unused;
+    static const struct {
+        const char *text;
+        size_t size;
+        const char *says;
+    } cases[] = {
+        {"", 0, "no label"},
+        {"\n \n\t\n", 5, "no label"},
+        {"[]", 2, "no label"},
+        {"cat\ncaf\xe9\n", 9, "line 2 is not UTF-8"},
+        {"\xff\xfe"
+         "c\0a\0t\0",
+         8, "UTF-16"},
+        {"\x89PNG\0\0", 6, "binary"},
+        {"<!DOCTYPE html>", 15, "HTML"},
+        {"[\"cat\", 3]", 10, "label 2 is not a string"},
+        {"[\"cat\"", 6, "line 1"},
+        {"{\"format\":\"x/9\",\"labels\":[]}", 28, "x/9"},
+        {"{\"format\":\"mmood-outliers/1\"}", 29, "labels"},
+        {"[\"a\\u0000b\"]", 12, "JSON"},
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        mmood_labels *labels;
+        mmood_error error;
+        if (mmood_labels_parse(&labels, cases[i].text, cases[i].size, &error) == MMOOD_OK)
+            fail_msg("case %zu was accepted", i);
+        assert_null(labels);
+        if (!strstr(error.message, cases[i].says))
+            fail_msg("case %zu: \"%s\" lacks \"%s\"", i, error.message, cases[i].says);
+    }
+    char *huge = malloc(5000);
+    memset(huge, 'x', 5000);
+    mmood_labels *labels;
+    assert_int_equal(mmood_labels_parse(&labels, huge, 5000, NULL), MMOOD_ERROR_LIMIT);
+    free(huge);
+    mmood_error error;
+    assert_int_equal(mmood_labels_load(&labels, "no-such-file.txt", &error), MMOOD_ERROR_IO);
+    assert_non_null(strstr(error.message, "no-such-file.txt"));
+    mmood_labels_free(NULL);
+}
+
+static void test_hints(void **unused) {
+    (void)unused;
+    char text[400] = "caf\xc3\xa9\n\xe7\x8c\xab\n\xd0\xba\xd0\xbe\xd1\x82\n\xce\xb1\xce\xb2\n";
+    size_t line;
+    for (int i = 0; i < 210; i++)
+        strcat(text, "y");
+    mmood_labels *labels = parse(text, strlen(text));
+    assert_int_equal(findings_of(labels, MMOOD_FINDING_NON_LATIN, &line), 2);
+    assert_int_equal(findings_of(labels, MMOOD_FINDING_LONG, &line), 1);
+    assert_int_equal(line, 5);
+    assert_int_equal(mmood_labels_count(labels), 5); /* hints drop nothing */
+    mmood_labels_free(labels);
+}
+
+/* Many labels: the search for duplicates must not be quadratic. */
+static void test_many(void **unused) {
+    (void)unused;
+    enum { COUNT = 200000 };
+    mm_buffer text = {0};
+    for (int i = 0; i < COUNT; i++)
+        mm_buffer_printf(&text, "label %d\n", i);
+    mm_buffer_puts(&text, "label 77\n");
+    mmood_labels *labels = parse(text.data, text.size);
+    assert_int_equal(mmood_labels_count(labels), COUNT);
+    assert_int_equal(mmood_labels_finding_count(labels), 1);
+    assert_string_equal(mmood_labels_text(labels, COUNT - 1), "label 199999");
+    mmood_labels_free(labels);
+    mm_buffer_free(&text);
+}
+
+static void test_templates(void **unused) {
+    (void)unused;
+    mmood_error error;
+    mm_buffer out = {0};
+    assert_ok(mm_template_check("a photo of a {}", &error), error);
+    assert_ok(mm_template_check("{}", &error), error);
+    assert_int_equal(mm_template_check("a photo", &error), MMOOD_ERROR_ARGUMENT);
+    assert_non_null(strstr(error.message, "0 times"));
+    assert_int_equal(mm_template_check("{} and {}", &error), MMOOD_ERROR_ARGUMENT);
+    mm_template_expand(&out, "a {}, drawn", "{} cat");
+    assert_string_equal(out.data, "a {} cat, drawn");
+    mm_buffer_free(&out);
+}
+
+int main(void) {
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_untidy_file), cmocka_unit_test(test_text),
+        cmocka_unit_test(test_json),        cmocka_unit_test(test_refused),
+        cmocka_unit_test(test_hints),       cmocka_unit_test(test_many),
+        cmocka_unit_test(test_templates),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
