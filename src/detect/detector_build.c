@@ -7,7 +7,7 @@
 
 #include <stdlib.h>
 #include <string.h>
-#include <strings.h>
+#include <utf8proc.h>
 
 mmood_detector_options mmood_detector_options_default(void) {
     mmood_detector_options options = {NULL, 0, mmood_score_settings_default()};
@@ -18,60 +18,60 @@ mmood_detector_options mmood_detector_options_default(void) {
 typedef struct entry {
     const char *text;
     const char *source;
+    char *key; /* the text without the difference of cases, which CLIP's tokenizer does not see */
     size_t order; /* ID labels first, then the sets in turn */
     int is_id;
 } entry;
-
-static int by_text(const void *a, const void *b) {
-    const entry *x = a, *y = b;
-    int difference = strcasecmp(x->text, y->text);
-    if (difference == 0 && !(x->is_id && y->is_id) && !(!x->is_id && !y->is_id))
-        return y->is_id - x->is_id;
-    if (difference == 0)
-        difference = strcmp(x->text, y->text);
-    return difference ? difference : (x->order > y->order) - (x->order < y->order);
-}
 
 static int by_order(const void *a, const void *b) {
     const entry *x = a, *y = b;
     return (x->order > y->order) - (x->order < y->order);
 }
 
-static size_t collect(entry *out, const mmood_labels *id, const mmood_labels *const *outliers,
-                      size_t outlier_sets) {
-    size_t count = 0;
-    for (size_t i = 0; i < mmood_labels_count(id); i++, count++)
-        out[count] = (entry){mmood_labels_text(id, i), mmood_labels_source(id, i), count, 1};
-    for (size_t set = 0; set < outlier_sets; set++)
-        for (size_t i = 0; i < mmood_labels_count(outliers[set]); i++, count++)
-            out[count] = (entry){mmood_labels_text(outliers[set], i),
-                                 mmood_labels_source(outliers[set], i), count, 0};
-    return count;
+/* ID labels have the lower order, so they come first among equals. */
+static int by_key(const void *a, const void *b) {
+    int difference = strcmp(((const entry *)a)->key, ((const entry *)b)->key);
+    return difference ? difference : by_order(a, b);
 }
 
-/* Drops outlier labels that come twice (they would count double in the softmax); refuses one that
- * is an ID label, whatever its case. */
+/* Unicode's case folding of `text`, in memory that the caller frees; NULL if memory is out. Labels
+ * are valid UTF-8: their reader has checked it. */
+static char *fold_case(const char *text) {
+    utf8proc_uint8_t *folded = NULL;
+    utf8proc_map((const utf8proc_uint8_t *)text, 0, &folded,
+                 UTF8PROC_NULLTERM | UTF8PROC_STABLE | UTF8PROC_COMPOSE | UTF8PROC_CASEFOLD);
+    return (char *)folded;
+}
+
+static void add(entry *out, size_t *count, const mmood_labels *labels, int is_id) {
+    for (size_t i = 0; i < mmood_labels_count(labels); i++, ++*count)
+        out[*count] = (entry){mmood_labels_text(labels, i), mmood_labels_source(labels, i),
+                              fold_case(mmood_labels_text(labels, i)), *count, is_id};
+}
+
+/* Drops outlier labels that come twice (they would count double in the softmax), keeping the first;
+ * refuses one that is an ID label: which of the two was meant, only the user knows. */
 static mmood_status merge(entry *entries, size_t *count, mmood_error *error) {
+    for (size_t i = 0; i < *count; i++)
+        if (!entries[i].key)
+            return mm_error_set(error, MMOOD_ERROR_MEMORY, "no memory for %zu labels", *count);
+    qsort(entries, *count, sizeof *entries, by_key);
     size_t kept = 0;
-    const entry *id = NULL;
-    qsort(entries, *count, sizeof *entries, by_text);
     for (size_t i = 0; i < *count; i++) {
-        const entry *e = &entries[i];
-        if (e->is_id)
-            id = e;
-        else if (id && strcasecmp(id->text, e->text) == 0)
-            return mm_error_set(
-                error, MMOOD_ERROR_ARGUMENT,
-                "the outlier label \"%s\" is the ID label \"%s\"; take it out of one of "
-                "the lists",
-                e->text, id->text);
-        if (kept > 0 && !e->is_id && !entries[kept - 1].is_id &&
-            strcmp(entries[kept - 1].text, e->text) == 0)
+        entry *e = &entries[i];
+        const entry *first = kept > 0 ? &entries[kept - 1] : NULL;
+        if (!e->is_id && first && strcmp(first->key, e->key) == 0) {
+            if (first->is_id)
+                return mm_error_set(
+                    error, MMOOD_ERROR_ARGUMENT,
+                    "the outlier label \"%s\" is the ID label \"%s\"; take it out of one of "
+                    "the lists",
+                    e->text, first->text);
             continue;
-        entry copy = *e;
-        if (id == e)
-            id = &entries[kept];
-        entries[kept++] = copy;
+        }
+        entry swap = entries[kept]; /* dropped entries stay in the array, for their keys' sake */
+        entries[kept++] = *e;
+        *e = swap;
     }
     *count = kept;
     qsort(entries, kept, sizeof *entries, by_order);
@@ -125,13 +125,15 @@ mmood_status mmood_detector_build(mmood_detector **out, size_t *truncated, mmood
     mmood_status status = check_options(&chosen, error);
     if (status != MMOOD_OK)
         return status;
-    size_t count = mmood_labels_count(id), cut;
+    size_t room = mmood_labels_count(id), count = 0, cut;
     for (size_t i = 0; i < outlier_sets; i++)
-        count += mmood_labels_count(outliers[i]);
-    entry *entries = malloc(count * sizeof *entries);
+        room += mmood_labels_count(outliers[i]);
+    entry *entries = malloc(room * sizeof *entries);
     if (!entries)
-        return mm_error_set(error, MMOOD_ERROR_MEMORY, "no memory for %zu labels", count);
-    collect(entries, id, outliers, outlier_sets);
+        return mm_error_set(error, MMOOD_ERROR_MEMORY, "no memory for %zu labels", room);
+    add(entries, &count, id, 1);
+    for (size_t i = 0; i < outlier_sets; i++)
+        add(entries, &count, outliers[i], 0);
     status = merge(entries, &count, error);
     const mmood_model *model = mmood_session_model(session);
     mmood_model_info info;
@@ -143,6 +145,8 @@ mmood_status mmood_detector_build(mmood_detector **out, size_t *truncated, mmood
         if (!detector || !fill(detector, entries, chosen.templates, model))
             status = mm_error_set(error, MMOOD_ERROR_MEMORY, "no memory for %zu labels", count);
     }
+    for (size_t i = 0; i < room; i++)
+        free(entries[i].key);
     free(entries);
     if (status == MMOOD_OK) {
         detector->score = chosen.score;

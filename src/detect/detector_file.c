@@ -112,8 +112,20 @@ static mmood_status read_model(mmood_detector *detector, const json_t *model, mm
     const char *path = json_string_value(json_object_get(model, "path"));
     const char *fingerprint = json_string_value(json_object_get(model, "fingerprint"));
     const char *precision = json_string_value(json_object_get(model, "precision"));
-    if (!path || !fingerprint || strlen(fingerprint) != 64 || !precision)
-        return missing(error, "\"model\" with path, fingerprint and precision");
+    const json_t *dimension = json_object_get(model, "dimension");
+    if (!path || !fingerprint || strlen(fingerprint) != 64 || !precision ||
+        !json_is_integer(dimension))
+        return missing(error, "\"model\" with path, fingerprint, precision and dimension");
+    if (json_integer_value(dimension) < 0 ||
+        (size_t)json_integer_value(dimension) != detector->dimension)
+        return mm_error_set(
+            error, MMOOD_ERROR_FORMAT,
+            "the detector's model has the dimension %lld, its embeddings have %zu numbers each",
+            (long long)json_integer_value(dimension), detector->dimension);
+    if (strcmp(precision, "f32") != 0 && strcmp(precision, "bf16") != 0)
+        return mm_error_set(error, MMOOD_ERROR_UNSUPPORTED,
+                            "the detector's labels were embedded in \"%s\"; f32 and bf16 are known",
+                            precision);
     detector->model_path = strdup(path);
     detector->model_fingerprint = strdup(fingerprint);
     detector->precision =
@@ -161,11 +173,16 @@ static mmood_status read_all(mmood_detector **out, const json_t *document, const
                              mmood_error *error) {
     const json_t *labels = json_object_get(document, "labels");
     const json_t *templates = json_object_get(document, "templates");
+    const json_t *threshold = json_object_get(document, "threshold");
     const char *format = json_string_value(json_object_get(document, "format"));
     if (!format || strcmp(format, format_name) != 0)
         return mm_error_set(error, MMOOD_ERROR_UNSUPPORTED,
                             "the detector's format is \"%s\"; this version of mmood reads \"%s\"",
                             format ? format : "", format_name);
+    if (threshold && !json_is_null(threshold))
+        return mm_error_set(error, MMOOD_ERROR_UNSUPPORTED,
+                            "the detector has a threshold, which this version of mmood cannot use: "
+                            "use a newer one, or build the detector again");
     if (!tensor || tensor->rank != 2 || tensor->dtype != MM_DTYPE_F32 || tensor->elements == 0)
         return mm_error_set(error, MMOOD_ERROR_FORMAT,
                             "the tensor \"embeddings\" [labels, dimension] in F32 is missing");

@@ -67,10 +67,14 @@ static mmood_status read_header(reader *r, mm_buffer *field, size_t *set, size_t
         mmood_status status = read_field(r, field, &last, error);
         if (status != MMOOD_OK)
             return status;
-        if (strcmp(field->data, "set") == 0)
-            *set = column;
-        else if (strcmp(field->data, "score") == 0)
-            *score = column;
+        size_t *place = strcmp(field->data, "set") == 0     ? set
+                        : strcmp(field->data, "score") == 0 ? score
+                                                            : NULL;
+        if (place && *place != SIZE_MAX)
+            return mm_error_set(error, MMOOD_ERROR_FORMAT, "two columns are called \"%s\"",
+                                field->data);
+        if (place)
+            *place = column;
     }
     if (*set == SIZE_MAX || *score == SIZE_MAX)
         return mm_error_set(
@@ -110,6 +114,18 @@ static mmood_status add(mm_score_table *table, const char *name, double score, m
     return MMOOD_OK;
 }
 
+/* Infinities are scores; NaN and anything else are not. */
+static mmood_status read_score(double *out, const mm_buffer *field, size_t line,
+                               mmood_error *error) {
+    char *end;
+    *out = strtod(field->data, &end);
+    if (field->size > 0 && end == field->data + field->size && !isnan(*out))
+        return MMOOD_OK;
+    return mm_error_set(error, MMOOD_ERROR_NUMERIC,
+                        "line %zu: the score is \"%.60s\"; a number is needed%s", line, field->data,
+                        field->size ? "" : " (take out rows of pictures that failed)");
+}
+
 /* One row; blank lines are skipped. */
 static mmood_status read_row(mm_score_table *table, reader *r, mm_buffer *field, size_t set_column,
                              size_t score_column, mmood_error *error) {
@@ -125,14 +141,9 @@ static mmood_status read_row(mm_score_table *table, reader *r, mm_buffer *field,
         blank = column == 0 && last && field->size == 0;
         if (column == set_column) {
             mm_buffer_append(&name, field->data, field->size);
-        } else if (column == score_column) {
-            char *end;
-            score = strtod(field->data, &end);
+        } else if (column == score_column && !blank) {
             has_score = 1;
-            if (end == field->data || *end != '\0' || !isfinite(score))
-                status = mm_error_set(error, MMOOD_ERROR_NUMERIC,
-                                      "line %zu: the score is \"%.60s\"; a finite number is needed",
-                                      line, field->data);
+            status = read_score(&score, field, line, error);
         }
     }
     if (status == MMOOD_OK && !blank) {

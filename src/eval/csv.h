@@ -18,9 +18,10 @@ typedef struct mm_score_table {
     size_t count;
 } mm_score_table;
 
-/* Parses RFC 4180 CSV with a header line that names "set" and "score" among any columns. What is
- * not a finite number, or a row with too few fields, is an error that names the line. Limits: 1,000
- * sets, 1 GB. The caller calls mm_score_table_free also after a failure. */
+/* Parses RFC 4180 CSV with a header line that names "set" and "score" among any columns. A score
+ * may be infinite; one that is NaN or no number, or a row with too few fields, is an error that
+ * names the line. Limits: 1,000 sets, 64 kB a field. The caller calls mm_score_table_free also
+ * after a failure. */
 mmood_status mm_score_table_parse(mm_score_table *out, const char *data, size_t size,
                                   mmood_error *error);
 void mm_score_table_free(mm_score_table *table);

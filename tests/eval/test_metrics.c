@@ -1,0 +1,152 @@
+/* test_metrics.c - metrics against scikit-learn (eval/metrics.tsv, by tools/make_golden_metrics.py)
+ * and against the properties that go wrong elsewhere. */
+#include "test.h"
+
+#include "base/file.h"
+#include "eval/metrics.h"
+
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+static mm_metrics measure(const double *id, size_t id_count, const double *ood, size_t ood_count,
+                          mm_fpr fpr) {
+    mm_metrics out;
+    mmood_error error;
+    assert_ok(mm_metrics_compute(&out, id, id_count, ood, ood_count, fpr, &error), error);
+    return out;
+}
+
+static void assert_near(const char *name, const char *what, double actual, double expected) {
+    if (!(fabs(actual - expected) <= 1e-12))
+        fail_msg("%s: %s is %.15g, expected %.15g", name, what, actual, expected);
+}
+
+/* Reads numbers up to the next tab or line end. */
+static size_t read_numbers(double *out, size_t room, char **at) {
+    size_t count = 0;
+    while (**at && **at != '\t' && **at != '\n') {
+        assert_true(count < room);
+        out[count++] = strtod(*at, at);
+        *at += **at == ' ';
+    }
+    *at += **at != 0;
+    return count;
+}
+
+static void test_golden(void **state) {
+    (void)state;
+    uint8_t *data;
+    size_t size, lines = 0;
+    mmood_error error;
+    assert_ok(mm_file_read(&data, &size, "eval/metrics.tsv", 1 << 20, &error), error);
+    char *at = (char *)data;
+    while (*at) {
+        double id[256], ood[256], expected;
+        char name[64];
+        size_t length = strcspn(at, "\t");
+        assert_true(length < sizeof name);
+        memcpy(name, at, length);
+        name[length] = 0;
+        at += length + 1;
+        size_t n = read_numbers(id, 256, &at), m = read_numbers(ood, 256, &at);
+        mm_metrics got = measure(id, n, ood, m, MM_FPR_NEAREST);
+        const double *const values[] = {&got.auroc, &got.aupr_in, &got.aupr_out};
+        static const char *const names[] = {"auroc", "aupr_in", "aupr_out"};
+        for (int i = 0; i < 3; i++) {
+            assert_int_equal(read_numbers(&expected, 1, &at), 1);
+            assert_near(name, names[i], *values[i], expected);
+        }
+        for (int i = MM_FPR_NEAREST; i <= MM_FPR_OOD_POSITIVE; i++) {
+            assert_int_equal(read_numbers(&expected, 1, &at), 1);
+            assert_near(name, mm_fpr_name((mm_fpr)i), measure(id, n, ood, m, (mm_fpr)i).fpr95,
+                        expected);
+        }
+        assert_int_equal(got.id_count, n);
+        assert_int_equal(got.ood_count, m);
+        lines++;
+    }
+    assert_int_equal(lines, 23);
+    free(data);
+}
+
+/* The figures that papers and public code print for these scores. */
+static void test_vectors(void **state) {
+    (void)state;
+    static const double a[] = {.90, .88, .86, .84, .82, .80, .78, .76, .74, .72,
+                               .70, .68, .66, .64, .62, .60, .58, .50, .40, .30};
+    static const double b[] = {.9, .8, .7, .6, .5, .4, .3, .3, .3, .2};
+    static const double ood[] = {.70, .55, .50, .45, .40, .35, .30, .20, .15, .10};
+    mm_metrics m = measure(a, 20, ood, 10, MM_FPR_NEAREST);
+    assert_near("A", "nearest", m.fpr95, .6);
+    assert_near("A", "auroc", m.auroc, .9);
+    assert_near("A", "aupr", round(m.aupr_in * 1e12) / 1e12, .945715976562);
+    assert_near("A", "ood-positive", measure(a, 20, ood, 10, MM_FPR_OOD_POSITIVE).fpr95, .5);
+    m = measure(b, 10, ood, 10, MM_FPR_NEAREST);
+    assert_near("B", "nearest", m.fpr95, .7);
+    assert_near("B", "auroc", m.auroc, .645);
+    assert_near("B", "aupr", round(m.aupr_in * 1e12) / 1e12, .696351010101);
+    assert_near("B", "ood-positive", measure(b, 10, ood, 10, MM_FPR_OOD_POSITIVE).fpr95, .8);
+}
+
+/* Infinite scores are scores: the largest and the smallest. */
+static void test_infinity(void **state) {
+    (void)state;
+    static const double id[] = {INFINITY, 2, 1}, ood[] = {-INFINITY, 1.5, -INFINITY};
+    mm_metrics m = measure(id, 3, ood, 3, MM_FPR_FIRST);
+    assert_near("inf", "auroc", m.auroc, 8.0 / 9);
+    assert_near("inf", "fpr95", m.fpr95, 1.0 / 3);
+}
+
+/* The order of rows does not matter, to the last bit. */
+static void test_order(void **state) {
+    (void)state;
+    static const double id[] = {.3, .9, .5, .5, .2}, turned_id[] = {.5, .2, .9, .3, .5};
+    static const double ood[] = {.5, .1, .3}, turned_ood[] = {.1, .3, .5};
+    for (int i = MM_FPR_NEAREST; i <= MM_FPR_OOD_POSITIVE; i++) {
+        mm_metrics a = measure(id, 5, ood, 3, (mm_fpr)i);
+        mm_metrics b = measure(turned_id, 5, turned_ood, 3, (mm_fpr)i);
+        assert_true(a.auroc == b.auroc && a.aupr_in == b.aupr_in && a.aupr_out == b.aupr_out &&
+                    a.fpr95 == b.fpr95);
+    }
+}
+
+static void refuse(const double *id, size_t n, const double *ood, size_t m, mmood_status expected,
+                   const char *words) {
+    mm_metrics out;
+    mmood_error error = {0};
+    assert_int_equal(mm_metrics_compute(&out, id, n, ood, m, MM_FPR_NEAREST, &error), expected);
+    if (!strstr(error.message, words))
+        fail_msg("\"%s\" does not say \"%s\"", error.message, words);
+}
+
+static void test_refusals(void **state) {
+    (void)state;
+    static const double good[] = {1, 2, 3}, bad[] = {1, NAN, 3};
+    refuse(good, 0, good, 3, MMOOD_ERROR_ARGUMENT, "no ID score");
+    refuse(good, 3, good, 0, MMOOD_ERROR_ARGUMENT, "no OOD score");
+    refuse(bad, 3, good, 3, MMOOD_ERROR_NUMERIC, "ID score 2 is NaN");
+    refuse(good, 3, bad, 3, MMOOD_ERROR_NUMERIC, "OOD score 2 is NaN");
+}
+
+static void test_names(void **state) {
+    (void)state;
+    mm_fpr fpr;
+    mmood_error error = {0};
+    for (int i = MM_FPR_NEAREST; i <= MM_FPR_OOD_POSITIVE; i++) {
+        assert_ok(mm_fpr_parse(&fpr, mm_fpr_name((mm_fpr)i), &error), error);
+        assert_int_equal(fpr, i);
+    }
+    assert_int_equal(mm_fpr_parse(&fpr, "95", &error), MMOOD_ERROR_ARGUMENT);
+    assert_non_null(strstr(error.message, "ood-positive"));
+}
+
+int main(void) {
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_golden),   cmocka_unit_test(test_vectors),
+        cmocka_unit_test(test_infinity), cmocka_unit_test(test_order),
+        cmocka_unit_test(test_refusals), cmocka_unit_test(test_names),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
