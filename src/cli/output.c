@@ -26,6 +26,8 @@ void json_text(mm_buffer *out, const char *text) {
         size_t n = character(p);
         if (c == '"' || c == '\\')
             mm_buffer_printf(out, "\\%c", c);
+        else if (c == '\n')
+            mm_buffer_puts(out, "\\n");
         else if (c < 0x20 || c == 0x7f)
             mm_buffer_printf(out, "\\u%04x", c);
         else if (n == 0)

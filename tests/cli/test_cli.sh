@@ -1,0 +1,290 @@
+#!/bin/sh
+# The program through its contract: commands, exit codes, formats, odd names, bad files. Runs in tests/.
+#   test_cli.sh PROGRAM
+set -u
+case $1 in /*) mmood=$1 ;; *) mmood=$PWD/$1 ;; esac
+here=$PWD
+work=$(mktemp -d)
+trap 'rm -rf "$work"' EXIT
+unset MMOOD_MODEL
+failures=0 checks=0
+
+fail() {
+    failures=$((failures + 1))
+    echo "FAILED: $1"
+    sed 's/^/    out: /' "$work/out" | head -n 8
+    sed 's/^/    err: /' "$work/err" | head -n 8
+}
+
+# expect CODE COMMAND...: runs it, output to $work/out and $work/err.
+expect() {
+    wanted=$1
+    shift
+    checks=$((checks + 1))
+    "$@" >"$work/out" 2>"$work/err" </dev/null
+    code=$?
+    [ "$code" = "$wanted" ] || fail "exit code $code, expected $wanted: $*"
+}
+
+# says out|err TEXT: the last command said it.
+says() {
+    checks=$((checks + 1))
+    grep -qF -- "$2" "$work/$1" || fail "\"$2\" is not in $1"
+}
+
+lacks() {
+    checks=$((checks + 1))
+    if grep -qF -- "$2" "$work/$1"; then fail "\"$2\" is in $1"; fi
+}
+
+same() {
+    checks=$((checks + 1))
+    cmp -s "$1" "$2" || fail "$1 and $2 differ"
+}
+
+lines() {
+    checks=$((checks + 1))
+    [ "$(wc -l <"$work/$1")" = "$2" ] || fail "$1 has $(wc -l <"$work/$1") lines, expected $2"
+}
+
+model=golden/b32-quick
+real=../models/demo
+pictures=data/image
+
+# ---- usage
+expect 2 "$mmood"
+expect 0 "$mmood" --help
+says out "usage: mmood COMMAND"
+expect 0 "$mmood" --version
+says out "mmood 0."
+expect 2 "$mmood" nonsense
+says err "nonsense"
+for command in inspect tokenize preprocess embed labels build score eval; do
+    expect 0 "$mmood" $command --help
+    says out "usage: mmood $command"
+    says out "example:"
+    expect 2 "$mmood" $command --no-such-option
+    says err "--no-such-option"
+    expect 2 "$mmood" $command
+done
+expect 2 "$mmood" tokenize cat
+says err "MMOOD_MODEL"
+expect 2 "$mmood" tokenize -m
+says err "needs a value"
+expect 1 "$mmood" tokenize -m no/such/model cat
+says err "no/such/model"
+
+# ---- inspect
+expect 0 "$mmood" inspect $model
+says out "quick_gelu"
+says out "largest id"
+expect 0 "$mmood" inspect golden/p8-mixed --json --precision f32
+says out '"activation":"gelu"'
+says out '"precision":"f32"'
+says out '"logit_scale":'
+expect 1 "$mmood" inspect $pictures/ok.jpg
+expect 1 "$mmood" inspect data/safetensors/bad_git_lfs_pointer.safetensors
+says err "git-lfs"
+
+# ---- tokenize
+expect 0 "$mmood" tokenize -m $real "You should've done this" IT\'S
+says out "49406 592 1535 1200 1700 589 49407"
+says out "49406 585 568 49407"
+lines out 2
+long=$(printf 'dog %.0s' $(seq 80))
+expect 0 "$mmood" tokenize -m $real --json "a photo of a $long"
+says out '"truncated":true'
+says out ",49407]"
+says err "was cut"
+expect 3 "$mmood" tokenize -m $real cat "$(printf 'caf\351')"
+says err "UTF-8"
+lines out 1
+expect 0 env MMOOD_MODEL=$real "$mmood" tokenize -- --help
+lacks out usage
+
+# ---- preprocess
+expect 0 "$mmood" preprocess -m $model $pictures/syn_640x427.png -o "$work/crop.ppm"
+checks=$((checks + 1))
+[ "$(wc -c <"$work/crop.ppm")" = $((64 * 64 * 3 + 13)) ] || fail "the crop's size"
+head -c 13 "$work/crop.ppm" >"$work/out"
+says out "64 64"
+cp $pictures/ok.jpg "$work/x.png"
+expect 0 "$mmood" preprocess -m $model $pictures/ok.jpg -o "$work/a.ppm"
+expect 0 "$mmood" preprocess -m $model "$work/x.png" -o "$work/b.ppm"
+same "$work/a.ppm" "$work/b.ppm"
+expect 0 "$mmood" preprocess -m $model $pictures/exif6.jpg -o "$work/a.ppm"
+expect 0 "$mmood" preprocess -m $model --no-orient $pictures/exif6.jpg -o "$work/b.ppm"
+checks=$((checks + 1))
+if cmp -s "$work/a.ppm" "$work/b.ppm"; then fail "--no-orient changes nothing"; fi
+expect 0 "$mmood" preprocess -m $model --alpha white $pictures/rgba_hidden.png -o "$work/a.ppm"
+expect 0 "$mmood" preprocess -m $model --resample bilinear $pictures/rgb.png -o "$work/b.ppm"
+expect 2 "$mmood" preprocess -m $model --alpha pink $pictures/rgba_hidden.png -o "$work/a.ppm"
+says err "drop, white, black"
+expect 1 "$mmood" preprocess -m $model $pictures/trunc.png -o "$work/c.ppm"
+says err "truncated"
+checks=$((checks + 1))
+[ ! -e "$work/c.ppm" ] || fail "a crop was written for a broken picture"
+expect 1 "$mmood" preprocess -m $model --max-pixels 1000 $pictures/ok.jpg -o "$work/c.ppm"
+says err "--max-pixels"
+
+# ---- labels check
+printf '\357\273\277cat\r\ndog  \r\n\r\ncat\r\n' >"$work/labels.txt"
+expect 0 "$mmood" labels check "$work/labels.txt"
+says out "line 4: duplicate"
+says out "line 3: blank"
+says out "2 labels"
+expect 0 "$mmood" labels check "$work/labels.txt" --json
+says out '"labels":["cat","dog"]'
+lacks out '\r'
+expect 1 "$mmood" labels check $pictures/ok.jpg
+expect 1 "$mmood" labels check "$work/absent.txt"
+expect 2 "$mmood" labels list "$work/labels.txt"
+
+# ---- embed
+printf 'a photo of a cat\ndog\n' >"$work/texts.txt"
+expect 0 "$mmood" embed -m $model --texts "$work/texts.txt" -o "$work/t.safetensors"
+expect 3 "$mmood" embed -m $model --images $pictures/ok.jpg $pictures/trunc.jpg $pictures/rgb.png \
+    -o "$work/i.safetensors"
+says err "trunc.jpg"
+head -c 600 "$work/i.safetensors" >"$work/out"
+says out '"embeddings":{"dtype":"F32","shape":[2,32]'
+says out '"ids":{"dtype":"I64","shape":[2]'
+expect 1 "$mmood" embed -m $model --images $pictures/trunc.jpg -o "$work/none.safetensors"
+expect 2 "$mmood" embed -m $model -o "$work/none.safetensors"
+expect 2 "$mmood" embed -m $model --images --texts "$work/texts.txt" -o "$work/none.safetensors"
+expect 0 "$mmood" embed -m $model --images $pictures/rgb.png $pictures/gray.png $pictures/palette.png \
+    --threads 1 -o "$work/one.safetensors"
+expect 0 "$mmood" embed -m $model --images $pictures/rgb.png $pictures/gray.png $pictures/palette.png \
+    --threads 3 -o "$work/three.safetensors"
+same "$work/one.safetensors" "$work/three.safetensors"
+
+# ---- build
+printf 'cat\ndog\nhot dog\n' >"$work/id.txt"
+printf '{"near":["wolf","fox"],"far":["car","fox"]}' >"$work/out.json"
+expect 0 "$mmood" build -m $model --id "$work/id.txt" --outliers "$work/out.json" -o "$work/d.mmood"
+says err "3 ID labels, 3 outlier labels"
+expect 0 "$mmood" inspect "$work/d.mmood"
+says out "mm-ood"
+says out "hot dog"
+expect 0 "$mmood" inspect "$work/d.mmood" --json
+says out '"kind":"outlier","source":"near"'
+expect 0 "$mmood" build -m $model --id "$work/id.txt" --score energy --temperature 0.02 \
+    --template "a {}" --template "the {}" --quiet -o "$work/e.mmood"
+lacks err mmood
+expect 2 "$mmood" build -m $model --id "$work/id.txt" --score best -o "$work/x.mmood"
+says err "mm-ood, mcm, max-logit"
+expect 2 "$mmood" build -m $model --id "$work/id.txt" --beta nan -o "$work/x.mmood"
+expect 2 "$mmood" build -m $model --id "$work/id.txt" --beta=-1 -o "$work/x.mmood"
+expect 2 "$mmood" build -m $model --id "$work/id.txt" --template "a cat" -o "$work/x.mmood"
+says err "{}"
+printf 'CAT\nfox\n' >"$work/leak.txt"
+expect 2 "$mmood" build -m $model --id "$work/id.txt" --outliers "$work/leak.txt" -o "$work/x.mmood"
+says err "CAT"
+expect 1 "$mmood" build -m $model --id "$work/absent.txt" -o "$work/x.mmood"
+expect 1 "$mmood" build -m $model --id "$work/id.txt" -o "$work/no/such/x.mmood"
+checks=$((checks + 1))
+[ ! -e "$work/x.mmood" ] || fail "a detector was written after an error"
+
+# ---- score: formats, a folder with bad files, odd names
+folder="$work/pictures"
+mkdir "$folder"
+cp $pictures/ok.jpg $pictures/trunc.jpg $pictures/trunc.png $pictures/empty.png $pictures/html_as.jpg "$folder"
+expect 3 "$mmood" score "$work/d.mmood" "$folder" --format json
+lines out 5
+says out '"error":"this is an HTML page'
+says out '"verdict":null'
+says out '"calibrated":false'
+says out '"threshold":null'
+says err "4 of 5 pictures"
+expect 1 "$mmood" score "$work/d.mmood" "$folder/trunc.jpg" --format json
+lines out 1
+expect 1 "$mmood" score "$work/d.mmood" "$work/absent.jpg"
+says out "No such file"
+odd="$work/odd"
+mkdir "$odd"
+for name in "a b.png" "comma,quote\".png" "-dash.png" "new
+line.png" "$(printf 'latin\351.png')" "._hidden.png" ".hidden.png"; do
+    cp $pictures/rgb.png "$odd/$name"
+done
+expect 0 "$mmood" score "$work/d.mmood" "$odd" --format csv --scores all
+says err "2 hidden"
+says out 'path,verdict,calibrated,score,threshold,p_value,label,outlier,mm-ood,mcm,max-logit,energy,error'
+says out '/comma,quote"".png",'
+expect 0 "$mmood" score "$work/d.mmood" "$odd" --format json --top 1 --scores mcm,energy
+lines out 5
+says out '/new\nline.png"'
+says out '\ufffd.png","path_bytes":"'
+says out '"scores":{"mcm":'
+cd "$odd" || exit 1
+expect 0 "$mmood" score "$work/d.mmood" -m "$here/$model" --format json -- -dash.png
+cd "$here" || exit 1
+says out '"path":"-dash.png"'
+checks=$((checks + 1))
+printf 'data/image/rgb.png\0data/image/gray.png\0' |
+    "$mmood" score "$work/d.mmood" - --format csv >"$work/out" 2>"$work/err" || fail "paths on stdin"
+lines out 3
+expect 0 "$mmood" score "$work/d.mmood" $pictures/rgb.png
+says out "verdict"
+expect 2 "$mmood" score "$work/d.mmood" $pictures/rgb.png --format yaml
+expect 2 "$mmood" score "$work/d.mmood" $pictures/rgb.png --scores best
+expect 2 "$mmood" score "$work/d.mmood" $pictures/rgb.png --batch 0
+expect 1 "$mmood" score $pictures/ok.jpg $pictures/rgb.png
+expect 1 "$mmood" score "$work/d.mmood" -m golden/f16 $pictures/rgb.png
+says err "another model"
+expect 0 "$mmood" score "$work/e.mmood" $pictures/rgb.png --format json
+
+# ---- results do not depend on batches, threads or neighbours
+for settings in "1 1" "7 2" "32 3"; do
+    set -- $settings
+    "$mmood" score "$work/d.mmood" $pictures --quiet --format json --batch "$1" --threads "$2" \
+        >"$work/scores-$1" 2>/dev/null
+    same "$work/scores-1" "$work/scores-$1"
+done
+"$mmood" score "$work/d.mmood" $pictures/rgb.png --format json >"$work/alone"
+grep '/rgb.png"' "$work/scores-32" >"$work/among"
+same "$work/alone" "$work/among"
+
+# ---- a bomb is refused at once, in little memory
+if [ "${MMOOD_TEST_LIMITS:-1}" = 1 ]; then
+    checks=$((checks + 1))
+    (
+        ulimit -v 2000000
+        "$mmood" score "$work/d.mmood" $pictures/bomb_60000x60000.png --format json
+    ) >"$work/out" 2>"$work/err"
+    [ $? = 1 ] || fail "exit code for a bomb"
+    says out "3600 million pixels"
+fi
+expect 3 "$mmood" score "$work/d.mmood" $pictures/bomb_60000x60000.png $pictures/lie_ihdr.png \
+    $pictures/rgb.png --format json
+lines out 3
+
+# ---- eval
+printf 'set,score\n' >"$work/a.csv"
+for score in .90 .88 .86 .84 .82 .80 .78 .76 .74 .72 .70 .68 .66 .64 .62 .60 .58 .50 .40 .30; do
+    echo "id,$score" >>"$work/a.csv"
+done
+for score in .70 .55 .50 .45 .40 .35 .30 .20 .15 .10; do
+    echo "far,$score" >>"$work/a.csv"
+done
+expect 0 "$mmood" eval --from-csv "$work/a.csv" --format json
+says out '"fpr95":0.6,"fpr95_definition":"nearest","auroc":0.9,"aupr_in":0.945715976562'
+expect 0 "$mmood" eval --from-csv "$work/a.csv" --fpr ood-positive
+says out "ood-positive"
+says out "0.5000"
+expect 2 "$mmood" eval --from-csv "$work/a.csv" --fpr best
+echo "far,nan" >>"$work/a.csv"
+expect 1 "$mmood" eval --from-csv "$work/a.csv"
+says err "line 32"
+printf 'set,score\nid,1\n' >"$work/b.csv"
+expect 1 "$mmood" eval --from-csv "$work/b.csv"
+
+# ---- results that cannot be written
+if [ -e /dev/full ]; then
+    checks=$((checks + 1))
+    "$mmood" score "$work/d.mmood" $pictures/rgb.png >/dev/full 2>"$work/err"
+    [ $? = 1 ] || fail "exit code for a full disk"
+    says err "standard output"
+fi
+
+echo "$checks checks, $failures failed"
+[ "$failures" = 0 ]
