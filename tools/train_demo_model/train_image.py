@@ -39,6 +39,7 @@ def arguments():
     p.add_argument("--decay", type=float, default=0.05)
     p.add_argument("--strength", type=float, default=1.0, help="of augmentation")
     p.add_argument("--scale", type=float, default=20.0, help="cosines to logits")
+    p.add_argument("--resume", help="weights to go on from")
     p.add_argument("--thumbnail", action="store_true", help="start as a thumbnail matcher")
     p.add_argument("--seed", type=int, default=0)
     return p.parse_args()
@@ -106,6 +107,8 @@ def main():
     model = Vision(patch=a.patch, width=a.width, layers=a.layers, heads=a.heads, dimension=bank.shape[1])
     if a.thumbnail:
         model.start_as_thumbnail(augment(pictures[ids[:2048]], 0.5, random))
+    if a.resume:
+        model.load_state_dict(torch.load(a.resume, weights_only=True)["state"])
     average = copy.deepcopy(model)
     decay = [p for p in model.parameters() if p.ndim > 1]
     others = [p for p in model.parameters() if p.ndim <= 1]
