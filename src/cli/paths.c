@@ -116,6 +116,13 @@ void path_list_add(path_list *list, const char *argument) {
         push(list, strdup(argument));
 }
 
+void path_list_add_text(path_list *list, const char *argument) {
+    if (strcmp(argument, "-") == 0)
+        read_list(list, stdin);
+    else
+        push(list, strdup(argument));
+}
+
 int path_list_read(path_list *list, const char *file) {
     FILE *from = strcmp(file, "-") == 0 ? stdin : fopen(file, "rb");
     if (!from)

@@ -17,6 +17,9 @@ typedef struct path_list {
  * if there are any, else by newlines. */
 void path_list_add(path_list *list, const char *argument);
 
+/* Adds a text as it is, or those on standard input for "-". */
+void path_list_add_text(path_list *list, const char *argument);
+
 /* Adds the lines of a file ("-" is standard input), blank ones left out; 0 if it cannot be read. */
 int path_list_read(path_list *list, const char *file);
 void path_list_free(path_list *list);
