@@ -209,7 +209,9 @@ static mmood_status read_all(mmood_detector **out, const json_t *document, const
         *out = detector;
     else
         mmood_detector_free(detector);
-    return status;
+    /* settings that the caller could not have given are here the file's fault */
+    return status == MMOOD_ERROR_ARGUMENT ? mm_error_prefix(error, MMOOD_ERROR_FORMAT, "damaged")
+                                          : status;
 }
 
 static mmood_status from_tensors(mmood_detector **out, const mm_safetensors *set,
