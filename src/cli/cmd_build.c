@@ -1,6 +1,9 @@
 /* cmd_build.c - mmood build: a detector from labels. */
 #include "cli/options.h"
 
+#include "base/buffer.h"
+#include "detect/templates.h"
+
 #include <stdio.h>
 #include <stdlib.h>
 
@@ -21,6 +24,48 @@ typedef struct settings {
     double temperature;
     const char *out;
 } settings;
+
+/* Tells which texts the model cuts: all but the beginning of such a label is lost. */
+static void note_cut(const mmood_detector *detector, const mmood_model *model, cli_talk talk) {
+    mmood_model_info info;
+    mmood_detector_info have;
+    mmood_model_describe(model, &info);
+    mmood_detector_describe(detector, &have);
+    uint32_t *tokens = malloc((size_t)info.context * sizeof *tokens);
+    mm_buffer text = {0};
+    for (size_t i = 0; tokens && i < have.id_count + have.outlier_count; i++)
+        for (size_t t = 0; t < have.template_count; t++) {
+            const char *label = mmood_detector_label(detector, i);
+            size_t n;
+            int cut = 0;
+            text.size = 0;
+            mm_template_expand(&text, mmood_detector_template(detector, t), label);
+            if (!text.failed &&
+                mmood_model_tokenize(tokens, &n, &cut, model, text.data, text.size, NULL) ==
+                    MMOOD_OK &&
+                cut) {
+                cli_note(talk, "label \"%s\" is longer than %d tokens and was cut", label,
+                         info.context);
+                break;
+            }
+        }
+    mm_buffer_free(&text);
+    free(tokens);
+}
+
+/* Tells of settings that give a score which says nothing, or not what its name promises. */
+static void note_score(const mmood_detector_info *info, cli_talk talk) {
+    const char *name = mmood_score_name(info->score.kind);
+    int over_all = info->score.kind == MMOOD_SCORE_MM_OOD;
+    if (info->id_count == 1 &&
+        (info->score.kind == MMOOD_SCORE_MCM || (over_all && info->outlier_count == 0)))
+        cli_note(talk,
+                 "with one ID label and no other to compare it with, %s is 1 for every picture; "
+                 "use max-logit, or give outlier labels to mm-ood",
+                 name);
+    else if (over_all && info->outlier_count == 0)
+        cli_note(talk, "without outlier labels mm-ood is the same as mcm; --outliers gives some");
+}
 
 /* Tells on stderr what was odd in a file of labels. */
 static void note_findings(const mmood_labels *labels, const char *path, cli_talk talk) {
@@ -63,8 +108,8 @@ static int build(const settings *s, const mmood_detector_options *options, const
         mmood_detector_info info;
         mmood_detector_describe(detector, &info);
         if (truncated)
-            cli_note(common_talk(&s->common),
-                     "%zu texts were longer than the model takes and were cut", truncated);
+            note_cut(detector, model, common_talk(&s->common));
+        note_score(&info, common_talk(&s->common));
         cli_note(common_talk(&s->common), "%s: %zu ID labels, %zu outlier labels, score %s", s->out,
                  info.id_count, info.outlier_count, mmood_score_name(info.score.kind));
     } else {
@@ -87,7 +132,11 @@ static int run(const settings *s) {
         return cli_fail(&error);
     mmood_labels *id;
     mmood_labels **outliers = calloc(s->outliers.count + 1, sizeof *outliers);
-    if (!outliers || mmood_labels_load(&id, s->id, &error) != MMOOD_OK) {
+    if (!outliers) {
+        cli_error("no memory for outlier labels");
+        return EXIT_FATAL;
+    }
+    if (mmood_labels_load(&id, s->id, &error) != MMOOD_OK) {
         free(outliers);
         return cli_fail(&error);
     }
@@ -117,6 +166,7 @@ int cmd_build(int argc, char **argv) {
         {"output", 'o', OPTION_TEXT, &s.out, "FILE", "the detector to write"},
         OPTION_THREADS(s.common),
         OPTION_PRECISION(s.common),
+        OPTION_RESAMPLE(s.common),
         OPTION_TALK(s.common),
         OPTION_END};
     parse_result parsed = options_parse(table, usage, argc, argv, &count);

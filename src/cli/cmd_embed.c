@@ -16,7 +16,8 @@ static const char usage[] =
     "position\n"
     "of each row in the input, from 0. The metadata have \"inputs\", the paths or texts as a JSON "
     "list,\n"
-    "and \"errors\", what failed and is left out. --texts reads one text a line as it is, blank "
+    "and \"errors\", what failed and is left out, by its position. --texts reads one text a line "
+    "as it is, blank "
     "lines\n"
     "left out.\n\n"
     "example: mmood embed -m models/demo --images pictures/ -o pictures.safetensors\n";
@@ -101,7 +102,8 @@ static int embed_images(result *r, mmood_session *session, const path_list *path
             json_text(&r->inputs, path);
             if (p.status[i] != MMOOD_OK) {
                 cli_error("%s: %s", path, p.errors[i].message);
-                mm_buffer_puts(&r->errors, r->errors.size ? ",{" : "{");
+                mm_buffer_printf(&r->errors, "%s{\"index\":%zu,", r->errors.size ? "," : "",
+                                 at + i);
                 json_path(&r->errors, path);
                 mm_buffer_puts(&r->errors, ",\"error\":");
                 json_text(&r->errors, p.errors[i].message);
@@ -119,29 +121,64 @@ static int embed_images(result *r, mmood_session *session, const path_list *path
     return r->count == 0 ? EXIT_FATAL : EXIT_PARTIAL;
 }
 
+/* Notes a failed text under its position in the input. */
+static void add_text_error(result *r, size_t index, const char *message) {
+    mm_buffer_printf(&r->errors, "%s{\"index\":%zu,\"error\":", r->errors.size ? "," : "", index);
+    json_text(&r->errors, message);
+    mm_buffer_puts(&r->errors, "}");
+}
+
+/* Keeps in `good` the texts that can be tokenized, with their ids in the result; says which others
+ * cannot, and which are cut. 0 if memory is out. */
+static int choose_texts(result *r, const char **good, const path_list *texts,
+                        const mmood_model *model, const common_options *common) {
+    mmood_model_info info;
+    mmood_model_describe(model, &info);
+    uint32_t *tokens = malloc((size_t)info.context * sizeof *tokens);
+    for (size_t i = 0; tokens && i < texts->count; i++) {
+        const char *text = texts->items[i];
+        mmood_error error;
+        size_t n;
+        int cut = 0;
+        mm_buffer_puts(&r->inputs, i ? "," : "");
+        json_text(&r->inputs, text);
+        if (mmood_model_tokenize(tokens, &n, &cut, model, text, strlen(text), &error) != MMOOD_OK) {
+            cli_error("text %zu: %s", i + 1, error.message);
+            add_text_error(r, i, error.message);
+            continue;
+        }
+        if (cut)
+            cli_note(common_talk(common), "text %zu is longer than %d tokens and was cut: \"%s\"",
+                     i + 1, info.context, text);
+        r->ids[r->count] = (int64_t)i;
+        good[r->count++] = text;
+    }
+    free(tokens);
+    return tokens != NULL;
+}
+
 static int embed_texts(result *r, mmood_session *session, const path_list *texts,
                        const common_options *common) {
     mmood_model_info info;
     mmood_error error;
-    size_t truncated;
-    mmood_model_describe(mmood_session_model(session), &info);
-    if (!result_reserve(r, texts->count, (size_t)info.dimension)) {
+    const mmood_model *model = mmood_session_model(session);
+    mmood_model_describe(model, &info);
+    const char **good = malloc(texts->count * sizeof *good);
+    int code = EXIT_DONE;
+    if (!good || !result_reserve(r, texts->count, (size_t)info.dimension) ||
+        !choose_texts(r, good, texts, model, common)) {
         cli_error("no memory for %zu embeddings", texts->count);
-        return EXIT_FATAL;
+        code = EXIT_FATAL;
+    } else if (r->count == 0) {
+        code = EXIT_FATAL;
+    } else if (mmood_session_embed_texts(r->rows, NULL, session, good, r->count, &error) !=
+               MMOOD_OK) {
+        code = cli_fail(&error);
+    } else if (r->count < texts->count) {
+        code = EXIT_PARTIAL;
     }
-    if (mmood_session_embed_texts(r->rows, &truncated, session, (const char *const *)texts->items,
-                                  texts->count, &error) != MMOOD_OK)
-        return cli_fail(&error);
-    if (truncated)
-        cli_note(common_talk(common), "%zu texts were longer than %d tokens and were cut",
-                 truncated, info.context);
-    for (size_t i = 0; i < texts->count; i++) {
-        r->ids[i] = (int64_t)i;
-        mm_buffer_puts(&r->inputs, i ? "," : "");
-        json_text(&r->inputs, texts->items[i]);
-    }
-    r->count = texts->count;
-    return EXIT_DONE;
+    free(good);
+    return code;
 }
 
 static int run(const common_options *common, const path_list *inputs, int are_images,

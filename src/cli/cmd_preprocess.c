@@ -2,6 +2,7 @@
 #include "cli/options.h"
 
 #include "base/buffer.h"
+#include "base/error.h"
 #include "base/file.h"
 
 #include <stdlib.h>
@@ -19,14 +20,21 @@ static mmood_status run(const char *picture, const char *out, const mmood_model_
     size_t size = (size_t)info->preprocess.crop_width * (size_t)info->preprocess.crop_height * 3;
     uint8_t *crop = malloc(size);
     mmood_status status = mmood_image_load(&image, picture, options, error);
-    if (status == MMOOD_OK && crop)
+    if (status == MMOOD_OK && !crop)
+        status = mm_error_set(error, MMOOD_ERROR_MEMORY, "no memory for the crop");
+    if (status == MMOOD_OK)
         status = mmood_image_preprocess(crop, size, image, &info->preprocess, error);
     mmood_image_free(image);
-    if (status == MMOOD_OK && crop) {
+    if (status != MMOOD_OK)
+        mm_error_prefix(error, status, "%s", picture);
+    if (status == MMOOD_OK) {
         mm_buffer_printf(&file, "P6\n%d %d\n255\n", info->preprocess.crop_width,
                          info->preprocess.crop_height);
         mm_buffer_append(&file, crop, size);
-        status = mm_file_write(out, file.data, file.size, error);
+        status = file.failed ? mm_error_set(error, MMOOD_ERROR_MEMORY, "no memory for the crop")
+                             : mm_file_write(out, file.data, file.size, error);
+        if (status != MMOOD_OK)
+            mm_error_prefix(error, status, "%s", out);
     }
     mm_buffer_free(&file);
     free(crop);
@@ -60,7 +68,7 @@ int cmd_preprocess(int argc, char **argv) {
         return code;
     mmood_model_describe(model, &info);
     if (run(argv[0], out, &info, &options, &error) != MMOOD_OK) {
-        cli_error("%s: %s", argv[0], error.message);
+        cli_error("%s", error.message);
         code = EXIT_FATAL;
     }
     mmood_model_free(model);

@@ -5,6 +5,8 @@
 #include "cli/pipeline.h"
 #include "cli/verdicts.h"
 
+#include "base/file.h"
+
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -16,8 +18,9 @@ static const char usage[] =
     "are\n"
     "skipped and counted) or \"-\" (paths on standard input, separated by NUL bytes or newlines). "
     "The\n"
-    "model is the one the detector was built with, found by the stored path, unless -m names its "
-    "place.\n"
+    "model is the one the detector was built with: at the place that -m names, else at the stored "
+    "path, else "
+    "at\n$MMOOD_MODEL.\n"
     "A picture that cannot be read gets a row with its error, and the exit code is 3.\n\n"
     "example: mmood score food.mmood pictures/ --format json --top 3\n";
 
@@ -51,8 +54,11 @@ static int choose_scores(verdict_writer *writer, const char *names) {
     int ok = copy != NULL;
     for (char *name = ok ? strtok_r(copy, ",", &state) : NULL; name && ok;
          name = strtok_r(NULL, ",", &state)) {
+        mmood_score_kind *kind = &writer->scores[writer->score_count];
         ok = writer->score_count < VERDICT_MAX_SCORES &&
-             mmood_score_parse(&writer->scores[writer->score_count], name, &error) == MMOOD_OK;
+             mmood_score_parse(kind, name, &error) == MMOOD_OK;
+        for (size_t i = 0; i < writer->score_count && ok; i++)
+            ok = writer->scores[i] != *kind;
         if (ok)
             writer->score_count++;
         else
@@ -99,12 +105,15 @@ static int run_model(verdict_writer *writer, const settings *s, const path_list 
     pipeline p;
     size_t failed = 0;
     mmood_detector_describe(writer->detector, &info);
-    int code = common_open_model(&model, &session,
-                                 s->common.model ? s->common.model : info.model_path, &s->common);
+    const char *place = s->common.model;
+    if (!place && (mm_file_exists(info.model_path) || !getenv("MMOOD_MODEL")))
+        place = info.model_path;
+    int code = common_open_model(&model, &session, place, &s->common);
     if (code != EXIT_DONE) {
         if (!s->common.model)
             cli_note(common_talk(&s->common),
-                     "the detector names this model; -m gives another place");
+                     "the detector was built with the model in \"%s\"; -m gives another place",
+                     info.model_path);
         return code == EXIT_USAGE ? code : EXIT_FATAL;
     }
     mmood_status status = mmood_detector_check_model(writer->detector, model, &error);

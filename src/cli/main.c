@@ -2,6 +2,7 @@
 #include "cli/cli.h"
 
 #include <errno.h>
+#include <signal.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
@@ -68,6 +69,8 @@ static void print_help(FILE *to) {
 }
 
 int main(int argc, char **argv) {
+    signal(SIGPIPE,
+           SIG_IGN); /* a reader that went away is a failed write, which cli_finish reports */
     if (argc < 2) {
         print_help(stderr);
         return EXIT_USAGE;

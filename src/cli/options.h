@@ -53,6 +53,11 @@ typedef struct common_options {
     {"verbose", 'v', OPTION_FLAG, &(c).verbose, NULL, "say more on stderr"}, {                     \
         "quiet", 0, OPTION_FLAG, &(c).quiet, NULL, "say nothing but errors on stderr"              \
     }
+#define OPTION_RESAMPLE(c)                                                                         \
+    {                                                                                              \
+        "resample", 0, OPTION_TEXT, &(c).resample, "F",                                            \
+            "bicubic or bilinear; default as the model says; part of what a detector is built for" \
+    }
 #define OPTION_PICTURE(c)                                                                          \
     {"no-orient",    0,    OPTION_FLAG,                                                            \
      &(c).no_orient, NULL, "do not turn pictures by their EXIF orientation"},                      \
@@ -60,10 +65,7 @@ typedef struct common_options {
          &(c).alpha, "A", "transparent pixels: drop (default), white or black"},                   \
         {"max-pixels",    0,   OPTION_SIZE,                                                        \
          &(c).max_pixels, "N", "refuse larger pictures; default 178956970, 0 no limit"},           \
-    {                                                                                              \
-        "resample", 0, OPTION_TEXT, &(c).resample, "F",                                            \
-            "bicubic or bilinear; default as the model says"                                       \
-    }
+        OPTION_RESAMPLE(c)
 #define OPTION_END                                                                                 \
     { NULL, 0, OPTION_FLAG, NULL, NULL, NULL }
 

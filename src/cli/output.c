@@ -112,6 +112,11 @@ void output_flush(mm_buffer *out) {
     out->size = 0;
 }
 
+/* What a terminal would act on: C0, DEL and C1. */
+static int is_control(utf8proc_int32_t code) {
+    return code < 0x20 || (code >= 0x7f && code < 0xa0);
+}
+
 void table_text(mm_buffer *out, const char *text, size_t width) {
     size_t used = 0;
     for (const char *p = text; *p && used < width;) {
@@ -122,11 +127,11 @@ void table_text(mm_buffer *out, const char *text, size_t width) {
         int wide = n ? utf8proc_charwidth(code) : 1;
         if (used + (size_t)(wide > 0 ? wide : 0) > width)
             break;
-        if (n == 0 || code < 0x20 || code == 0x7f)
+        if (n == 0 || is_control(code))
             mm_buffer_puts(out, "?");
         else
             mm_buffer_append(out, p, n);
-        used += n == 0 || code < 0x20 || code == 0x7f ? 1 : (size_t)wide;
+        used += n == 0 || is_control(code) ? 1 : (size_t)wide;
         p += n ? n : 1;
     }
     while (used++ < width)

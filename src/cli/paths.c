@@ -40,10 +40,11 @@ static int by_name(const void *a, const void *b) {
 }
 
 /* Names of a directory's entries that are not hidden, sorted. */
-static path_list read_names(const char *path, size_t *hidden) {
+static path_list read_names(const char *path, size_t *hidden, int *readable) {
     path_list names = {0};
     DIR *directory = opendir(path);
     struct dirent *entry;
+    *readable = directory != NULL;
     while (directory && (entry = readdir(directory))) {
         const char *name = entry->d_name;
         if (strcmp(name, ".") == 0 || strcmp(name, "..") == 0)
@@ -69,8 +70,11 @@ static int is_ancestor(const folder *at, const struct stat *st) {
 
 static void walk(path_list *list, const char *path, const struct stat *st, const folder *parent) {
     folder here = {parent, st->st_dev, st->st_ino};
-    path_list names = read_names(path, &list->hidden);
+    int readable;
+    path_list names = read_names(path, &list->hidden, &readable);
     list->failed |= names.failed;
+    if (!readable)
+        push(list, strdup(path)); /* fails as a picture and so is reported in its place */
     for (size_t i = 0; i < names.count; i++) {
         struct stat inner;
         char *full = mm_path_join(path, names.items[i]);

@@ -1,6 +1,7 @@
 /* verdicts.c - rows of results in three formats. */
 #include "cli/verdicts.h"
 
+#include "base/error.h"
 #include "cli/output.h"
 
 #include <math.h>
@@ -173,6 +174,8 @@ mmood_status verdict_write(verdict_writer *w, const char *path, const float *emb
             status = mmood_detector_rank(w->matches, &r.top, w->detector, w->cosines, error);
         for (size_t i = 0; i < w->score_count && status == MMOOD_OK; i++) {
             mmood_score_settings settings = {w->scores[i], 0, w->info.score.beta};
+            if (w->scores[i] == w->info.score.kind)
+                settings = w->info.score; /* the column then equals "score" */
             status = mmood_score_compute(&r.scores[i], w->cosines, w->info.id_count,
                                          w->info.outlier_count, &settings, error);
         }
@@ -188,6 +191,8 @@ mmood_status verdict_write(verdict_writer *w, const char *path, const float *emb
         write_csv(w, &r);
     else
         write_table(w, &r);
+    if (w->out.failed)
+        return mm_error_set(error, MMOOD_ERROR_MEMORY, "no memory for a row of results");
     output_flush(&w->out);
     return MMOOD_OK;
 }

@@ -91,6 +91,13 @@ expect 0 "$mmood" tokenize -m $real "You should've done this" IT\'S
 says out "49406 592 1535 1200 1700 589 49407"
 says out "49406 585 568 49407"
 lines out 2
+expect 0 "$mmood" tokenize -m $real golden_retriever 1234 "3D printer" "80% off" "rock'n'roll" "you're, don't, her's"
+says out "49406 3878 318 28394 49407"
+says out "49406 272 273 274 275 49407"
+says out "49406 274 323 14521 49407"
+says out "49406 279 271 260 1007 49407"
+says out "49406 2172 262 333 262 3341 49407"
+says out "49406 592 982 267 847 713 267 899 568 49407"
 long=$(printf 'dog %.0s' $(seq 80))
 expect 0 "$mmood" tokenize -m $real --json "a photo of a $long"
 says out '"truncated":true'
@@ -124,6 +131,8 @@ expect 1 "$mmood" preprocess -m $model $pictures/trunc.png -o "$work/c.ppm"
 says err "truncated"
 checks=$((checks + 1))
 [ ! -e "$work/c.ppm" ] || fail "a crop was written for a broken picture"
+expect 1 "$mmood" preprocess -m $model $pictures/ok.jpg -o "$work/no/such/c.ppm"
+says err "no/such/c.ppm"
 expect 1 "$mmood" preprocess -m $model --max-pixels 1000 $pictures/ok.jpg -o "$work/c.ppm"
 says err "--max-pixels"
 
@@ -157,6 +166,18 @@ expect 0 "$mmood" embed -m $model --images $pictures/rgb.png $pictures/gray.png 
 expect 0 "$mmood" embed -m $model --images $pictures/rgb.png $pictures/gray.png $pictures/palette.png \
     --threads 3 -o "$work/three.safetensors"
 same "$work/one.safetensors" "$work/three.safetensors"
+# a text that is cut ends alike; one that is no UTF-8 is left out and the others stay
+{ printf 'dog %.0s' $(seq 80); echo; printf 'caf\351\n'; printf 'dog %.0s' $(seq 100); echo; } >"$work/long.txt"
+expect 3 "$mmood" embed -m $real --texts "$work/long.txt" -o "$work/t.safetensors"
+says err "text 2: "
+says err "text 3 is longer than 77 tokens"
+head -c 2500 "$work/t.safetensors" >"$work/out"
+says out '"ids":{"dtype":"I64","shape":[2]'
+says out '\"index\":1'
+printf '\351\n' >"$work/bad.txt"
+expect 1 "$mmood" embed -m $model --texts "$work/bad.txt" -o "$work/none.safetensors"
+checks=$((checks + 1))
+[ ! -e "$work/none.safetensors" ] || fail "embeddings were written though nothing could be embedded"
 
 # ---- build
 printf 'cat\ndog\nhot dog\n' >"$work/id.txt"
@@ -177,6 +198,14 @@ expect 2 "$mmood" build -m $model --id "$work/id.txt" --beta nan -o "$work/x.mmo
 expect 2 "$mmood" build -m $model --id "$work/id.txt" --beta=-1 -o "$work/x.mmood"
 expect 2 "$mmood" build -m $model --id "$work/id.txt" --template "a cat" -o "$work/x.mmood"
 says err "{}"
+printf 'cat\n%s\n' "$(printf 'dog %.0s' $(seq 80))" >"$work/cut.txt"
+expect 0 "$mmood" build -m $model --id "$work/cut.txt" -o "$work/cut.mmood"
+says err 'label "dog dog'
+says err "was cut"
+says err "same as mcm"
+echo cat >"$work/one.txt"
+expect 0 "$mmood" build -m $model --id "$work/one.txt" --score mcm -o "$work/one.mmood"
+says err "1 for every picture"
 printf 'CAT\nfox\n' >"$work/leak.txt"
 expect 2 "$mmood" build -m $model --id "$work/id.txt" --outliers "$work/leak.txt" -o "$work/x.mmood"
 says err "CAT"
@@ -215,11 +244,39 @@ lines out 5
 says out '/new\nline.png"'
 says out '\ufffd.png","path_bytes":"'
 says out '"scores":{"mcm":'
+# the table read back: each path is a set of its own
+expect 0 "$mmood" score "$work/d.mmood" "$odd" --quiet --format csv
+{ sed '1s/^path,/set,/' "$work/out"; echo "id,,,1,,,,,"; } >"$work/odd.csv"
+expect 0 "$mmood" eval --from-csv "$work/odd.csv" --format json
+lines out 6
+says out '/comma,quote\".png"'
+says out '/new\nline.png"'
+says out '/a b.png"'
 cd "$odd" || exit 1
 expect 0 "$mmood" score "$work/d.mmood" -m "$here/$model" --format json -- -dash.png
 cd "$here" || exit 1
 says out '"path":"-dash.png"'
 checks=$((checks + 1))
+(cd "$odd" && MMOOD_MODEL=$here/$model "$mmood" score "$work/d.mmood" ./-dash.png) >"$work/out" 2>"$work/err" ||
+    fail "the model at \$MMOOD_MODEL is not found"
+loop="$work/loop"
+mkdir -p "$loop/inner"
+ln -s .. "$loop/inner/up"
+ln -s nowhere "$loop/dangling.png"
+cp $pictures/rgb.png "$loop/inner/b.png"
+expect 3 "$mmood" score "$work/d.mmood" "$loop" --format json
+lines out 2
+says out 'dangling.png","verdict":null'
+if [ "$(id -u)" != 0 ]; then
+    mkdir "$loop/closed"
+    chmod 0 "$loop/closed"
+    expect 3 "$mmood" score "$work/d.mmood" "$loop" --format json
+    says out 'closed","verdict":null'
+    chmod 700 "$loop/closed"
+fi
+mkdir "$work/nothing"
+expect 1 "$mmood" score "$work/d.mmood" "$work/nothing"
+says err "no picture"
 printf 'data/image/rgb.png\0data/image/gray.png\0' |
     "$mmood" score "$work/d.mmood" - --format csv >"$work/out" 2>"$work/err" || fail "paths on stdin"
 lines out 3
@@ -232,6 +289,17 @@ expect 1 "$mmood" score $pictures/ok.jpg $pictures/rgb.png
 expect 1 "$mmood" score "$work/d.mmood" -m golden/f16 $pictures/rgb.png
 says err "another model"
 expect 0 "$mmood" score "$work/e.mmood" $pictures/rgb.png --format json
+expect 2 "$mmood" score "$work/d.mmood" $pictures/rgb.png --scores mcm,mcm
+# the detector's own score is the same in both places, at its own temperature
+expect 0 "$mmood" score "$work/e.mmood" $pictures/rgb.png --format csv --scores all
+checks=$((checks + 1))
+tail -n 1 "$work/out" | awk -F, '{ exit !($4 == $12 && $4 != $11) }' || fail "score and the energy column differ"
+# another filter is another model
+expect 0 "$mmood" build -m $model --id "$work/id.txt" --resample bilinear -o "$work/bilinear.mmood"
+expect 0 "$mmood" score "$work/bilinear.mmood" $pictures/rgb.png --resample bilinear
+expect 0 "$mmood" build -m $model --id "$work/id.txt" --resample bicubic -o "$work/bicubic.mmood"
+expect 1 "$mmood" score "$work/bilinear.mmood" $pictures/rgb.png --resample bicubic
+says err "preprocessing"
 
 # ---- results do not depend on batches, threads or neighbours
 for settings in "1 1" "7 2" "32 3"; do
@@ -285,6 +353,14 @@ if [ -e /dev/full ]; then
     [ $? = 1 ] || fail "exit code for a full disk"
     says err "standard output"
 fi
+(
+    sleep 1
+    "$mmood" tokenize -m $real cat 2>"$work/err"
+    echo $? >"$work/code"
+) | true
+checks=$((checks + 1))
+[ "$(cat "$work/code")" = 1 ] || fail "exit code $(cat "$work/code") when nobody reads"
+says err "standard output"
 
 echo "$checks checks, $failures failed"
 [ "$failures" = 0 ]
