@@ -40,6 +40,8 @@ def arguments():
     p.add_argument("--strength", type=float, default=1.0, help="of augmentation")
     p.add_argument("--scale", type=float, default=20.0, help="cosines to logits")
     p.add_argument("--resume", help="weights to go on from")
+    p.add_argument("--mlp", type=int, default=0, help="width of the MLP; default 4 * width")
+    p.add_argument("--matcher", action="store_true", help="start as a soft nearest neighbour (one layer)")
     p.add_argument("--thumbnail", action="store_true", help="start as a thumbnail matcher")
     p.add_argument("--seed", type=int, default=0)
     return p.parse_args()
@@ -75,7 +77,7 @@ def augment(pictures, strength, random):
 @torch.no_grad()
 def embed(model, pictures):
     x = (torch.from_numpy(on_white(pictures)).permute(0, 3, 1, 2) - 0.5) / 0.5
-    with torch.autocast("cpu", torch.bfloat16):
+    with torch.autocast("cpu", torch.bfloat16, enabled=len(model.blocks) > 1):
         return torch.cat([model(b) for b in x.split(512)])
 
 
@@ -104,32 +106,42 @@ def main():
     ids = np.where(train)[0]
     odds = np.array([SELDOM.get(rows[index[i]]["category"], 1.0) for i in ids])
     odds /= odds.sum()
-    model = Vision(patch=a.patch, width=a.width, layers=a.layers, heads=a.heads, dimension=bank.shape[1])
+    model = Vision(patch=a.patch, width=a.width, layers=a.layers, heads=a.heads, dimension=bank.shape[1],
+                   mlp=a.mlp)
     if a.thumbnail:
         model.start_as_thumbnail(augment(pictures[ids[:2048]], 0.5, random))
+    if a.matcher:
+        order = np.random.default_rng(1).permutation(ids)[:a.mlp]
+        gallery = (torch.from_numpy(on_white(pictures[order])).permute(0, 3, 1, 2) - 0.5) / 0.5
+        model.start_as_matcher(gallery, bank[index[order]])
     if a.resume:
         model.load_state_dict(torch.load(a.resume, weights_only=True)["state"])
     average = copy.deepcopy(model)
     decay = [p for p in model.parameters() if p.ndim > 1]
     others = [p for p in model.parameters() if p.ndim <= 1]
-    optimizer = torch.optim.AdamW([{"params": decay, "weight_decay": a.decay},
-                                   {"params": others, "weight_decay": 0}], lr=a.rate, betas=(0.9, 0.98))
+    if a.matcher:  # weights of very different sizes: steps in proportion, no decay
+        groups = [{"params": [p], "factor": max(p.abs().mean().item() * 10, 1e-3), "weight_decay": 0}
+                  for p in model.parameters()]
+        optimizer = torch.optim.AdamW(groups, lr=a.rate, betas=(0.9, 0.98), eps=1e-12)
+    else:
+        optimizer = torch.optim.AdamW([{"params": decay, "weight_decay": a.decay},
+                                       {"params": others, "weight_decay": 0}], lr=a.rate, betas=(0.9, 0.98))
     rng = np.random.default_rng(a.seed)
     start, step, shown, losses = time.time(), 0, 0, []
     while (done := (time.time() - start) / 60 / a.minutes) < 1:
         warm = min(1, step / 300)
         for group in optimizer.param_groups:
-            group["lr"] = a.rate * warm * (0.5 * (1 + math.cos(math.pi * done)) + 0.01)
+            group["lr"] = group.get("factor", 1) * a.rate * warm * (0.5 * (1 + math.cos(math.pi * done)) + 0.01)
         chosen = rng.choice(ids, a.batch, p=odds)
         x = augment(pictures[chosen], a.strength, random)
         keep = a.keep if done < 0.85 else 1.0
-        with torch.autocast("cpu", torch.bfloat16):
+        with torch.autocast("cpu", torch.bfloat16, enabled=not a.matcher):
             y = model(x, keep)
         target = torch.from_numpy(place[index[chosen]])
         loss = F.cross_entropy(y @ bank[seen].T * a.scale, target, label_smoothing=0.05)
         optimizer.zero_grad()
         loss.backward()
-        torch.nn.utils.clip_grad_norm_(model.parameters(), 1.0)
+        torch.nn.utils.clip_grad_norm_(model.parameters(), 1.0 if not a.matcher else 1e9)
         optimizer.step()
         step += 1
         losses.append(loss.item())
