@@ -1,6 +1,7 @@
 /* test_kernels.c - layer norm and attention of every instruction set this CPU has, against double
  * precision written the plain way; and rows that must not depend on what is computed beside them.
  */
+#include "numbers.h"
 #include "test.h"
 
 #include "clip/kernels.h"
@@ -11,26 +12,12 @@
 
 static uint32_t state;
 
-/* Reproducible values in -1 .. 1. */
-static float noise(void) {
-    state = state * 1664525u + 1013904223u;
-    return (float)(state >> 8) / 8388608.0f - 1.0f;
-}
-
 static float *noise_array(size_t count, float scale) {
     float *values = malloc(count * sizeof *values);
     assert_non_null(values);
     for (size_t i = 0; i < count; i++)
-        values[i] = noise() * scale;
+        values[i] = noise(&state) * scale;
     return values;
-}
-
-static float from_bf16(uint16_t half) {
-    union {
-        uint32_t u;
-        float f;
-    } bits = {(uint32_t)half << 16};
-    return bits.f;
 }
 
 static void check_norm(const mm_kernels *kernels, size_t width) {

@@ -1,5 +1,6 @@
 /* test_onednn.c - packed dense layers against plain double precision, and the promise behind
  * reproducible results: a row's bits do not depend on how many rows are multiplied together. */
+#include "numbers.h"
 #include "test.h"
 
 #include "clip/kernels.h"
@@ -10,19 +11,6 @@
 #include <string.h>
 
 static uint32_t state;
-
-static float noise(void) {
-    state = state * 1664525u + 1013904223u;
-    return (float)(state >> 8) / 8388608.0f - 1.0f;
-}
-
-static float from_bf16(uint16_t half) {
-    union {
-        uint32_t u;
-        float f;
-    } bits = {(uint32_t)half << 16};
-    return bits.f;
-}
 
 static double after(double x, mm_post post, double before) {
     switch (post) {
@@ -61,13 +49,13 @@ static void fixture_open(fixture *f, size_t rows, size_t inputs, size_t outputs,
     f->x_half = malloc(rows * inputs * sizeof *f->x_half);
     f->y = malloc(rows * outputs * sizeof *f->y);
     for (size_t i = 0; i < inputs * outputs; i++) {
-        float w = noise();
+        float w = noise(&state);
         f->weights[i] = bf16 ? from_bf16(mm_bf16_from_f32(w)) : w;
     }
     for (size_t i = 0; i < outputs; i++)
-        f->bias[i] = noise();
+        f->bias[i] = noise(&state);
     for (size_t i = 0; i < rows * inputs; i++) {
-        f->x_half[i] = mm_bf16_from_f32(noise());
+        f->x_half[i] = mm_bf16_from_f32(noise(&state));
         f->x[i] = from_bf16(f->x_half[i]);
     }
     assert_ok(mm_engine_create(&f->engine, &error), error);

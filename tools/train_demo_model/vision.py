@@ -70,15 +70,17 @@ class Vision(nn.Module):
         block.out.weight.copy_(torch.eye(width))
 
     @torch.no_grad()
-    def start_as_matcher(self, gallery, targets, sharpness=16.0, gain=6e5):
+    def start_as_matcher(self, gallery, targets, sharpness=28.0, gain=3e5):
         """Starts a tower of one layer as a soft nearest neighbour over `gallery` [n, 3, size, size], n at most
         the MLP's width: the class row fetches a thumbnail (as above, one head a patch), layer norm makes
         it unit length, hidden unit i holds picture i and answers exp(1.7 sharpness cosine) (the negative
         tail of quick_gelu is nearly an exponential), and the second layer sums the targets [n, dimension]
-        so weighted. Training goes on from there."""
+        so weighted, in dimensions of their own that the projection reads. Training goes on from there."""
         patches, block = (self.settings["size"] // self.patch) ** 2, self.blocks[0]
         width = self.cls.numel()
-        head = width // patches
+        size = width // patches  # of a head
+        head = 16  # components of a patch
+        room = width - patches * head
         assert len(self.blocks) == 1 and block.heads == patches and len(gallery) <= block.up.out_features
         x = F.unfold(gallery, self.patch, stride=self.patch).transpose(1, 2).reshape(-1, 3 * self.patch ** 2)
         mean = x.mean(0)
@@ -95,12 +97,13 @@ class Vision(nn.Module):
         weight = block.qkv.weight
         weight.zero_()
         block.qkv.bias.zero_()
+        block.out.weight.zero_()
         for p in range(patches):
-            weight[p * head, patches] = 0.5
-            weight[width + p * head, p] = 0.5
+            weight[p * size, patches] = 0.5
+            weight[width + p * size, p] = 0.5
             for j in range(head):
-                weight[2 * width + p * head + j, patches + 1 + j] = 1
-        block.out.weight.copy_(torch.eye(width) * 0.03)
+                weight[2 * width + p * size + j, patches + 1 + j] = 1
+                block.out.weight[p * head + j, p * size + j] = 0.03
         block.out.bias.zero_()
 
         def fetched(pictures):
@@ -118,8 +121,11 @@ class Vision(nn.Module):
         block.up.weight.zero_()
         block.up.bias.fill_(-30)
         block.up.weight[:n] = units * sharpness / width ** 0.5
-        block.up.bias[:n] = -sharpness - 2
-        basis = torch.linalg.qr(torch.randn(width, targets.shape[1]))[0]
+        block.up.bias[:n] = -0.92 * sharpness - 3
+        # Directions of equal weight on all dimensions are left out: layer norm's mean would disturb them.
+        free = torch.cat([torch.ones(room, 1), torch.randn(room, targets.shape[1])], 1)
+        basis = torch.zeros(width, targets.shape[1])
+        basis[-room:] = torch.linalg.qr(free)[0][:, 1:]
         block.down.weight.zero_()
         block.down.bias.zero_()
         block.down.weight[:, :n] = -gain * basis @ targets.T
