@@ -6,29 +6,32 @@ CMAKE_FLAGS ?=
 
 help:
 	@echo "make demo        install packages, build, and judge real pictures with the shipped model"
-	@echo "make check       install packages, build, and run all tests and checks"
-	@echo "make build       build only: $(BUILD)/mmood"
+	@echo "make check       install packages, build, and run all tests and checks (some minutes)"
+	@echo "make build       build only: $(BUILD)/mmood and $(BUILD)/libmmood.so"
 	@echo "make install     install the program, library, header, pkg-config file and CMake package"
 	@echo "make bench       build the benchmarks and run them (minutes)"
-	@echo "make check-long  comparisons with transformers at full size, long fuzzing (an hour)"
+	@echo "make check-long  comparisons with transformers at full size, long fuzzing (hours)"
 	@echo "make format      clang-format over all C files"
+	@echo "make clean       remove build and build-*"
+	@echo
+	@echo "BUILD=folder and CMAKE_FLAGS=... change where and how make build works."
 
 packages:
-	@tools/install_packages.sh
+	@tools/install_packages.sh build
 
-$(BUILD)/CMakeCache.txt:
-	cmake -S . -B $(BUILD) -G Ninja -DCMAKE_BUILD_TYPE=Release $(CMAKE_FLAGS)
-
-build: packages $(BUILD)/CMakeCache.txt
-	cmake --build $(BUILD)
+build: packages
+	@cmake -S . -B $(BUILD) -G Ninja $(CMAKE_FLAGS)
+	@cmake --build $(BUILD) --target mmood mmood_cli
 
 demo: build
-	demo/run.sh $(BUILD)/mmood
+	@demo/run.sh $(BUILD)/mmood
 
-check: packages
-	tools/check.sh
+check:
+	@tools/install_packages.sh build check
+	@tools/check.sh
 
 check-long: build
+	@tools/install_packages.sh check long
 	tools/check_long.sh $(BUILD)
 
 bench: build

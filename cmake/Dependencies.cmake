@@ -1,4 +1,5 @@
-# Finds the Debian packages that mmood is built on. Each is required; README.md gives each one's reason.
+# Finds the Debian packages that mmood is built on; README.md gives each one's reason. All are required but
+# cmocka: without it there are no tests (MMOOD_TESTS).
 find_package(PkgConfig REQUIRED)
 find_package(Threads REQUIRED)
 find_package(JPEG REQUIRED)
@@ -13,3 +14,9 @@ find_package(dnnl REQUIRED)
 set(MMOOD_LIBRARIES
     DNNL::dnnl gomp PkgConfig::SPNG PkgConfig::WEBP PkgConfig::JANSSON PkgConfig::UTF8PROC
     JPEG::JPEG GIF::GIF Threads::Threads m)
+
+set(MMOOD_TESTS OFF)
+if(MMOOD_BUILD_TESTS)
+  pkg_check_modules(CMOCKA IMPORTED_TARGET cmocka)
+  set(MMOOD_TESTS ${CMOCKA_FOUND})
+endif()
