@@ -103,17 +103,21 @@ static mmood_status check_type(const json_t *config, mmood_error *error) {
     return MMOOD_OK;
 }
 
-/* A tower's object. Old files have "text_config_dict" too, which transformers lets win where it is
- * set. */
+/* A tower's object. Where an old file has "text_config_dict" too, transformers takes that one with
+ * defaults for what it lacks, and nothing from "text_config". */
 static mmood_status tower_object(json_t **out, const json_t *config, const char *key,
                                  const char *old_key, mmood_error *error) {
-    const json_t *tower = json_object_get(config, key), *old = json_object_get(config, old_key);
-    if ((tower && !json_is_object(tower) && !json_is_null(tower)) ||
-        (old && !json_is_object(old) && !json_is_null(old)))
-        return mm_error_set(error, MMOOD_ERROR_FORMAT, "%s must be an object", key);
-    *out = json_is_object(tower) ? json_copy((json_t *)(uintptr_t)tower) : json_object();
-    if (*out && json_is_object(old))
-        json_object_update(*out, (json_t *)(uintptr_t)old);
+    const char *keys[] = {old_key, key};
+    *out = NULL;
+    for (int i = 0; i < 2; i++) {
+        json_t *tower = json_object_get(config, keys[i]);
+        if (tower && !json_is_object(tower) && !json_is_null(tower))
+            return mm_error_set(error, MMOOD_ERROR_FORMAT, "%s must be an object", keys[i]);
+        if (!*out && json_is_object(tower))
+            *out = json_incref(tower);
+    }
+    if (!*out)
+        *out = json_object();
     return *out ? MMOOD_OK : mm_error_set(error, MMOOD_ERROR_MEMORY, "no memory for config.json");
 }
 
@@ -178,14 +182,28 @@ mmood_status mm_clip_config_parse(mm_clip_config *out, const void *data, size_t 
     return status;
 }
 
+/* Without config.json: open_clip's own repositories have another file in its place. */
+static int is_open_clip(const char *directory) {
+    char *path = mm_path_join(directory, "open_clip_config.json");
+    int found = path && mm_file_exists(path);
+    free(path);
+    return found;
+}
+
 mmood_status mm_clip_config_load(mm_clip_config *out, const char *directory, mmood_error *error) {
     uint8_t *data;
     size_t size;
     char *path = mm_path_join(directory, "config.json");
     if (!path)
         return mm_error_set(error, MMOOD_ERROR_MEMORY, "no memory for a path");
+    int exists = mm_file_exists(path);
     mmood_status status = mm_file_read(&data, &size, path, MAX_CONFIG, error);
     free(path);
+    if (!exists && is_open_clip(directory))
+        return mm_error_set(error, MMOOD_ERROR_UNSUPPORTED,
+                            "has open_clip_config.json but no config.json, so it is an open_clip "
+                            "model; mmood reads Hugging Face CLIP models: take the repository's "
+                            "Hugging Face version, or convert it");
     if (status == MMOOD_OK) {
         status = mm_clip_config_parse(out, data, size, error);
         free(data);

@@ -8,9 +8,18 @@ static int starts(const uint8_t *data, size_t size, const char *text) {
     return size >= length && memcmp(data, text, length) == 0;
 }
 
+/* A header's length below 4 GiB, then the header's brace. Its low bytes can spell any of the
+ * signatures below: 640 is how a pickle begins. */
+static int begins_as_safetensors(const uint8_t *data, size_t size) {
+    static const uint8_t zeros[4] = {0};
+    return size > 8 && memcmp(data + 4, zeros, sizeof zeros) == 0 && data[8] == '{';
+}
+
 const char *mm_safetensors_sniff(const uint8_t *data, size_t size) {
     if (size == 0)
         return "an empty file: the download failed; get it again";
+    if (begins_as_safetensors(data, size))
+        return NULL;
     if (starts(data, size, "version https://git-lfs"))
         return "a git-lfs pointer: the weights themselves were not downloaded; run \"git lfs "
                "pull\" in "
@@ -18,7 +27,7 @@ const char *mm_safetensors_sniff(const uint8_t *data, size_t size) {
     if (starts(data, size, "<!DOCTYPE") || starts(data, size, "<!doctype") ||
         starts(data, size, "<html") || starts(data, size, "<HTML"))
         return "an HTML page: the download got an error or login page; get the file itself";
-    if (starts(data, size, "PK\003\004") || starts(data, size, "PK"))
+    if (starts(data, size, "PK\003\004"))
         return "a PyTorch zip file (.bin, .pt or .ckpt): convert it with transformers' "
                "save_pretrained(..., safe_serialization=True)";
     if (size >= 2 && data[0] == 0x80 && data[1] >= 2 && data[1] <= 5)

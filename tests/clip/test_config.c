@@ -48,8 +48,26 @@ static void test_nested(void **unused) {
     assert_int_equal(c.patch_size, 14);
     assert_true(c.vision.layer_norm_eps == 1e-6);
     assert_string_equal(mm_activation_name(c.text.activation), "gelu");
-    c = parse("{\"text_config\":{\"hidden_size\":64},\"text_config_dict\":{\"hidden_size\":128}}");
-    assert_int_equal(c.text.width, 128); /* as transformers resolves old files */
+}
+
+/* Old files have "text_config_dict" beside "text_config". transformers 5.24 gives these numbers:
+ * the old object with its defaults, nothing of the new one. */
+static void test_old_objects(void **unused) {
+    (void)unused;
+    mm_clip_config c = parse(
+        "{\"model_type\":\"clip\",\"projection_dim\":64,\"text_config\":{\"hidden_size\":64,"
+        "\"num_attention_heads\":4,\"eos_token_id\":2,\"vocab_size\":600},\"text_config_dict\":"
+        "{\"hidden_size\":128,\"projection_dim\":5},\"vision_config\":{\"hidden_size\":36,"
+        "\"hidden_act\":\"gelu\"},\"vision_config_dict\":null}");
+    assert_int_equal(c.text.width, 128);
+    assert_int_equal(c.text.heads, 8);
+    assert_int_equal(c.eos_token_id, 49407);
+    assert_int_equal(c.vocabulary, 49408);
+    assert_int_equal(c.dimension, 64);
+    assert_int_equal(c.vision.width, 36);
+    assert_int_equal(c.vision.activation, MM_ACT_GELU);
+    c = parse("{\"text_config\":{\"hidden_size\":64},\"text_config_dict\":{}}");
+    assert_int_equal(c.text.width, 512);
 }
 
 static void test_refused(void **unused) {
@@ -57,7 +75,11 @@ static void test_refused(void **unused) {
     static const struct {
         const char *text, *says;
     } cases[] = {
-        {"{\"model_type\":\"siglip\"}", "siglip"},
+        {"{\"model_type\":\"siglip\",\"text_config\":{},\"vision_config\":{}}", "\"siglip\""},
+        {"{\"model_type\":\"blip\",\"text_config\":{},\"vision_config\":{}}", "\"blip\""},
+        {"{\"model_type\":\"chinese_clip\",\"text_config\":{}}", "\"chinese_clip\""},
+        {"{\"model_type\":\"bert\",\"hidden_size\":768}", "\"bert\""},
+        {"{\"text_config\":{},\"text_config_dict\":[]}", "text_config_dict"},
         {"{\"model_type\":\"clip_text_model\"}", "text half"},
         {"{\"model_type\":\"clip_vision_model\"}", "vision half"},
         {"{\"model_cfg\":{\"embed_dim\":512}}", "open_clip"},
@@ -90,6 +112,7 @@ int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_defaults),
         cmocka_unit_test(test_nested),
+        cmocka_unit_test(test_old_objects),
         cmocka_unit_test(test_refused),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

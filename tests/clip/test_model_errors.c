@@ -212,6 +212,12 @@ static void test_files(void **unused) {
     unlink(path);
     free(path);
     expect(MMOOD_ERROR_IO, "config.json");
+    path = path_of(folder, "open_clip_config.json");
+    mmood_error error;
+    assert_ok(mm_file_write(path, "{}", 2, &error), error);
+    expect(MMOOD_ERROR_UNSUPPORTED, "open_clip model");
+    unlink(path);
+    free(path);
     begin(NULL);
     path = path_of(folder, "model.safetensors");
     unlink(path);

@@ -79,8 +79,8 @@ static mmood_status parse_text(const char *header, size_t size, mmood_error *err
     size_t length = strlen(header);
     uint8_t *file = calloc(1, 8 + length + size);
     mm_safetensors *set;
-    file[0] = (uint8_t)length;
-    file[1] = (uint8_t)(length >> 8);
+    for (int i = 0; i < 4; i++)
+        file[i] = (uint8_t)(length >> 8 * i);
     memcpy(file + 8, header, length);
     mmood_status status = mm_safetensors_parse(&set, file, 8 + length + size, error);
     mm_safetensors_free(set);
@@ -115,6 +115,22 @@ static void test_layout(void **unused) {
             "{\"a\":{\"dtype\":\"U8\",\"shape\":[1,1,1,1,1,1,1,1,1],\"data_offsets\":[0,1]}}", 1,
             &error),
         MMOOD_ERROR_FORMAT);
+}
+
+/* The low bytes of a header's length may spell another format's signature: these begin like a
+ * pickle (640 to 1408, 66176), a zip file, a gzip archive and JSON. */
+static void test_lengths_that_look_like_others(void **unused) {
+    (void)unused;
+    static const size_t lengths[] = {640, 896, 1152, 1408, 66176, 19280, 0x8b1f, 0x227b};
+    static const char header[] = "{\"a\":{\"dtype\":\"U8\",\"shape\":[1],\"data_offsets\":[0,1]}}";
+    for (size_t i = 0; i < sizeof lengths / sizeof *lengths; i++) {
+        mmood_error error;
+        char *text = malloc(lengths[i] + 1);
+        assert_non_null(text);
+        snprintf(text, lengths[i] + 1, "%-*s", (int)lengths[i], header);
+        assert_ok(parse_text(text, 1, &error), error);
+        free(text);
+    }
 }
 
 static void test_conversion(void **unused) {
@@ -264,6 +280,7 @@ int main(void) {
         cmocka_unit_test(test_good_and_bad_files),
         cmocka_unit_test(test_wrong_files_are_named),
         cmocka_unit_test(test_layout),
+        cmocka_unit_test(test_lengths_that_look_like_others),
         cmocka_unit_test(test_conversion),
         cmocka_unit_test(test_write_and_read),
         cmocka_unit_test(test_shards),
