@@ -46,7 +46,9 @@ MODELS = {
     "slow-tokenizer": dict(vision=(32, 2, 2, 64, "quick_gelu", 32, 16), text=(32, 2, 2, 64, "quick_gelu"),
                            dimension=16, files=True),
     "eos-inside": dict(vision=(32, 2, 2, 64, "quick_gelu", 32, 16), text=(32, 2, 2, 64, "quick_gelu"),
-                       dimension=16, extra=5),
+                       dimension=16, inside=True),
+    "eos-inside-old": dict(vision=(32, 1, 2, 64, "quick_gelu", 32, 16), text=(32, 2, 2, 64, "quick_gelu"),
+                           dimension=16, inside=True, eos="old"),
 }
 
 
@@ -55,11 +57,11 @@ def symbols():
     return [chr(b) for b in printing] + [chr(256 + i) for i in range(256 - len(printing))]
 
 
-def make_tokenizer(folder, files, extra):
-    """A byte-level vocabulary with a few merges. `extra` tokens come after the special ones, so that EOT is
-    not the largest id."""
-    tokens = symbols() + [s + "</w>" for s in symbols()] + [m.replace(" ", "") for m in MERGES]
-    tokens += ["<|startoftext|>", "<|endoftext|>"] + [f"unused{i}" for i in range(extra)]
+def make_tokenizer(folder, files, inside):
+    """A byte-level vocabulary with a few merges. With `inside` the special tokens come before the merges, so that
+    EOT is not the largest id of a text."""
+    merged, special = [m.replace(" ", "") for m in MERGES], ["<|startoftext|>", "<|endoftext|>"]
+    tokens = symbols() + [s + "</w>" for s in symbols()] + (special + merged if inside else merged + special)
     vocab = {t: i for i, t in enumerate(tokens)}
     here = os.path.dirname(os.path.abspath(__file__))
     with open(os.path.join(here, "..", "models", "demo", "tokenizer.json"), encoding="utf-8") as file:
@@ -131,7 +133,7 @@ def make(root, name, m, seed):
     folder = os.path.join(root, name)
     shutil.rmtree(folder, ignore_errors=True)
     os.makedirs(folder)
-    tokenizer, vocab = make_tokenizer(folder, m.get("files"), m.get("extra", 0))
+    tokenizer, vocab = make_tokenizer(folder, m.get("files"), m.get("inside"))
     eot = vocab["<|endoftext|>"]
     text, vision = tower(m["text"], True), tower(m["vision"], False)
     text.update(vocab_size=len(vocab), eos_token_id=2 if m.get("eos") == "old" else eot,
@@ -162,11 +164,12 @@ def make(root, name, m, seed):
     pixels = (torch.from_numpy(crops).double() / 255 - torch.tensor(MEAN)) / torch.tensor(STD)
     images = unit(model, "get_image_features", pixel_values=pixels.permute(0, 3, 1, 2))
     tokenizer.enable_truncation(77)
-    ids = [tokenizer.encode(t).ids for t in TEXTS]
+    written = TEXTS + ["cat <|endoftext|> dog"] * bool(m.get("inside"))  # two EOTs: the first one counts
+    ids = [tokenizer.encode(t).ids for t in written]
     texts = torch.cat([unit(model, "get_text_features", input_ids=torch.tensor([i])) for i in ids])
     save_file({"crops": torch.from_numpy(crops), "images": images, "texts": texts},
               os.path.join(folder, "golden.safetensors"),
-              metadata={"texts": json.dumps(TEXTS), "ids": json.dumps(ids),
+              metadata={"texts": json.dumps(written), "ids": json.dumps(ids),
                         "transformers": transformers.__version__, "torch": torch.__version__})
 
 

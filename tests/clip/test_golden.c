@@ -12,9 +12,9 @@
 #include <stdlib.h>
 #include <string.h>
 
-static const char *const models[] = {"b32-quick",      "p16-gelu",  "p14-odd", "p8-mixed",
-                                     "p7-new",         "f16",       "bf16",    "sharded",
-                                     "slow-tokenizer", "eos-inside"};
+static const char *const models[] = {"b32-quick",      "p16-gelu",   "p14-odd",       "p8-mixed",
+                                     "p7-new",         "f16",        "bf16",          "sharded",
+                                     "slow-tokenizer", "eos-inside", "eos-inside-old"};
 
 enum { MODELS = sizeof models / sizeof *models };
 
@@ -221,7 +221,9 @@ static void test_texts_differ(void **unused) {
         const char *texts[] = {"cat", "cat!", eighty, hundred};
         assert_ok(mmood_session_embed_texts(rows, &truncated, g.session, texts, 4, &error), error);
         assert_int_equal(truncated, 2);
-        assert_true(memcmp(rows, rows + d, d * sizeof *rows) != 0);
+        /* eos-inside-old pools at "cat" itself, the largest id: what follows is never looked at. */
+        int same = memcmp(rows, rows + d, d * sizeof *rows) == 0;
+        assert_int_equal(same, strcmp(models[m], "eos-inside-old") == 0);
         assert_true(memcmp(rows, rows + 2 * d, d * sizeof *rows) != 0);
         assert_same(rows + 2 * d, rows + 3 * d, d);
         free(rows);
