@@ -7,7 +7,6 @@
 
 #include <stdlib.h>
 #include <string.h>
-#include <utf8proc.h>
 
 enum { MAX_TEXT = 1 << 20 };
 
@@ -135,15 +134,8 @@ static void merge_word(encoder *e, const uint8_t *word, size_t length) {
 
 typedef enum kind { KIND_SPACE, KIND_LETTER, KIND_NUMBER, KIND_OTHER } kind;
 
-/* White_Space of the Unicode character database. */
-static int is_space(utf8proc_int32_t c) {
-    return (c >= 9 && c <= 13) || c == 0x20 || c == 0x85 || c == 0xa0 || c == 0x1680 ||
-           (c >= 0x2000 && c <= 0x200a) || c == 0x2028 || c == 0x2029 || c == 0x202f ||
-           c == 0x205f || c == 0x3000;
-}
-
 static kind kind_of(utf8proc_int32_t c) {
-    if (is_space(c))
+    if (mm_is_space(c))
         return KIND_SPACE;
     utf8proc_category_t category = utf8proc_category(c);
     if (category >= UTF8PROC_CATEGORY_LU && category <= UTF8PROC_CATEGORY_LO)
@@ -244,40 +236,13 @@ static mmood_status encode_normalized(encoder *e, const char *text, size_t size,
     return MMOOD_OK;
 }
 
-/* Appends the lower case of `c`, which is two characters for one letter alone (as the simple
- * mapping, without context, has it: a final sigma stays a sigma). */
-static void append_lower(mm_buffer *to, utf8proc_int32_t c) {
-    utf8proc_uint8_t bytes[8];
-    if (c == 0x130) {
-        mm_buffer_append(to, "i\xcc\x87", 3);
-        return;
-    }
-    utf8proc_ssize_t n = utf8proc_encode_char(utf8proc_tolower(c), bytes);
-    mm_buffer_append(to, bytes, (size_t)n);
-}
-
-/* NFC and lower case, then special tokens again and words. */
+/* The normaliser, then special tokens again and words. */
 static mmood_status encode_raw(encoder *e, const char *text, size_t size, mmood_error *error) {
-    utf8proc_uint8_t *composed;
-    utf8proc_ssize_t length =
-        utf8proc_map((const utf8proc_uint8_t *)text, (utf8proc_ssize_t)size, &composed,
-                     (utf8proc_option_t)(UTF8PROC_STABLE | UTF8PROC_COMPOSE));
-    if (length < 0)
-        return mm_error_set(
-            error, length == UTF8PROC_ERROR_NOMEM ? MMOOD_ERROR_MEMORY : MMOOD_ERROR_FORMAT,
-            "the text cannot be normalised: %s", utf8proc_errmsg(length));
-    mm_buffer lower = {0};
-    for (utf8proc_ssize_t at = 0; at < length;) {
-        utf8proc_int32_t c;
-        at += utf8proc_iterate(composed + at, length - at, &c);
-        append_lower(&lower, c);
-    }
-    free(composed);
-    mmood_status status =
-        lower.failed ? mm_error_set(error, MMOOD_ERROR_MEMORY, "no memory for a text")
-        : lower.size ? between_specials(e, lower.data, lower.size, 1, encode_normalized, error)
-                     : MMOOD_OK;
-    mm_buffer_free(&lower);
+    mm_buffer normal = {0};
+    mmood_status status = mm_normalize(&normal, text, size, error);
+    if (status == MMOOD_OK && normal.size)
+        status = between_specials(e, normal.data, normal.size, 1, encode_normalized, error);
+    mm_buffer_free(&normal);
     return status;
 }
 

@@ -1,8 +1,13 @@
-/* tokenizer_internal.h - the tables that tokenizer_parse.c fills and tokenizer.c uses. */
+/* tokenizer_internal.h - the tables that tokenizer_parse.c fills and tokenizer.c uses, and the
+ * steps that have files of their own. */
 #ifndef MM_CLIP_TOKENIZER_INTERNAL_H
 #define MM_CLIP_TOKENIZER_INTERNAL_H
 
+#include "base/buffer.h"
 #include "clip/tokenizer.h"
+
+#include <jansson.h>
+#include <utf8proc.h>
 
 enum { MM_MAX_SPECIALS = 64 };
 
@@ -19,7 +24,7 @@ typedef struct mm_special {
     char *text;
     size_t length;
     uint32_t id;
-    int normalized; /* 1: looked for after lower-casing, 0: before */
+    int normalized; /* 1: looked for after normalising (`text` is normal, too), 0: before */
 } mm_special;
 
 struct mm_tokenizer {
@@ -39,5 +44,14 @@ static inline size_t mm_merge_slot(uint32_t left, uint32_t right, size_t mask) {
     uint64_t key = ((uint64_t)left << 32 | right) * 0x9E3779B97F4A7C15u;
     return (size_t)(key >> 32) & mask;
 }
+
+/* White_Space of the Unicode character database. */
+int mm_is_space(utf8proc_int32_t c);
+
+/* Appends valid UTF-8 composed (NFC), with one space for a run of white space, in lower case. */
+mmood_status mm_normalize(mm_buffer *out, const char *text, size_t size, mmood_error *error);
+
+/* UNSUPPORTED unless everything in a tokenizer.json but its tables is CLIP's. */
+mmood_status mm_tokenizer_check_pipeline(const json_t *root, mmood_error *error);
 
 #endif

@@ -9,7 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { MAX_FILE = 256 << 20, MAX_ID = 1 << 24, MAX_MERGES = 1 << 22, MAX_TOKEN = 1024 };
+enum { MAX_FILE = 256 << 20, MAX_ID = 1 << 20, MAX_MERGES = 1 << 22, MAX_TOKEN = 1024 };
 
 /* GPT-2's printable stand-in for a byte (github.com/openai/gpt-2, bytes_to_unicode): bytes that
  * print stand for themselves, the others for U+0100 onwards in order. Written as UTF-8 to `out`. */
@@ -39,22 +39,39 @@ static int find_id(uint32_t *out, const json_t *vocab, const char *token) {
     return 1;
 }
 
-/* Every id once, none absurd; the ids of all bytes. */
-static mmood_status read_vocab(mm_tokenizer *t, const json_t *vocab, mmood_error *error) {
+/* Every id once, none absurd. `taken` has a bit for each id. */
+static mmood_status check_ids(mm_tokenizer *t, const json_t *vocab, uint8_t *taken,
+                              mmood_error *error) {
     const char *token;
     json_t *value;
-    if (!json_is_object(vocab) || json_object_size(vocab) > MAX_ID)
-        return mm_error_set(error, MMOOD_ERROR_FORMAT,
-                            "the vocabulary must be an object of token: id");
     json_object_foreach((json_t *)(uintptr_t)vocab, token, value) {
         json_int_t id = json_is_integer(value) ? json_integer_value(value) : -1;
         if (id < 0 || id >= MAX_ID)
             return mm_error_set(error, MMOOD_ERROR_FORMAT,
                                 "token \"%s\": its id must be a whole number from 0 to %d", token,
                                 MAX_ID - 1);
+        if (taken[id / 8] >> id % 8 & 1)
+            return mm_error_set(error, MMOOD_ERROR_FORMAT,
+                                "token \"%s\": another token has the id %d, too", token, (int)id);
+        taken[id / 8] |= (uint8_t)(1u << id % 8);
         if ((size_t)id >= t->vocabulary)
             t->vocabulary = (size_t)id + 1;
     }
+    return MMOOD_OK;
+}
+
+/* Checks the vocabulary and looks up the tokens of all bytes. */
+static mmood_status read_vocab(mm_tokenizer *t, const json_t *vocab, mmood_error *error) {
+    if (!json_is_object(vocab))
+        return mm_error_set(error, MMOOD_ERROR_FORMAT,
+                            "the vocabulary must be an object of token: id");
+    uint8_t *taken = calloc(MAX_ID / 8, 1);
+    if (!taken)
+        return mm_error_set(error, MMOOD_ERROR_MEMORY, "no memory for a vocabulary");
+    mmood_status status = check_ids(t, vocab, taken, error);
+    free(taken);
+    if (status != MMOOD_OK)
+        return status;
     for (int byte = 0; byte < 256; byte++) {
         char symbol[16];
         size_t n = byte_symbol(symbol, byte);
@@ -76,7 +93,7 @@ static void add_merge(mm_tokenizer *t, uint32_t left, uint32_t right, uint32_t r
     size_t slot = mm_merge_slot(left, right, t->merge_mask);
     while (t->merges[slot].rank != UINT32_MAX) {
         if (t->merges[slot].left == left && t->merges[slot].right == right)
-            return; /* the earlier rank wins */
+            break; /* a pair that comes twice has its later rank, as in Hugging Face's */
         slot = (slot + 1) & t->merge_mask;
     }
     t->merges[slot] = (mm_merge){left, right, rank, merged};
@@ -153,17 +170,26 @@ static mmood_status add_special(mm_tokenizer *t, const char *text, uint32_t id, 
         return mm_error_set(error, MMOOD_ERROR_LIMIT,
                             "more than %d added tokens, or one that is empty or over %d bytes",
                             (int)MM_MAX_SPECIALS, (int)MAX_TOKEN);
-    mm_special *special = &t->specials[t->special_count];
-    *special = (mm_special){strdup(text), strlen(text), id, normalized};
-    if (!special->text)
-        return mm_error_set(error, MMOOD_ERROR_MEMORY, "no memory for a token");
-    t->special_count++;
+    mm_buffer form = {0};
+    mmood_status status = MMOOD_OK;
+    if (normalized)
+        status = mm_normalize(&form, text, strlen(text), error);
+    else
+        mm_buffer_puts(&form, text);
+    if (status == MMOOD_OK && form.failed)
+        status = mm_error_set(error, MMOOD_ERROR_MEMORY, "no memory for a token");
+    if (status != MMOOD_OK) {
+        mm_buffer_free(&form);
+        return status;
+    }
+    t->specials[t->special_count++] = (mm_special){form.data, form.size, id, normalized};
     if (id >= t->vocabulary)
         t->vocabulary = (size_t)id + 1;
     return MMOOD_OK;
 }
 
-static mmood_status read_added(mm_tokenizer *t, const json_t *added, mmood_error *error) {
+static mmood_status read_added(mm_tokenizer *t, const json_t *vocab, const json_t *added,
+                               mmood_error *error) {
     mmood_status status = MMOOD_OK;
     for (size_t i = 0; i < json_array_size(added) && status == MMOOD_OK; i++) {
         const json_t *entry = json_array_get(added, i);
@@ -181,6 +207,11 @@ static mmood_status read_added(mm_tokenizer *t, const json_t *added, mmood_error
                 "added token \"%s\" asks for single_word, lstrip or rstrip, which CLIP "
                 "does not use",
                 text);
+        uint32_t known;
+        if (find_id(&known, vocab, text) && known != json_integer_value(id))
+            return mm_error_set(error, MMOOD_ERROR_FORMAT,
+                                "added token \"%s\" has the id %d, but %u in the vocabulary", text,
+                                (int)json_integer_value(id), (unsigned)known);
         status = add_special(t, text, (uint32_t)json_integer_value(id),
                              json_is_true(json_object_get(entry, "normalized")), error);
     }
@@ -206,34 +237,6 @@ static mmood_status find_ends(mm_tokenizer *t, const json_t *vocab, mmood_error 
     return MMOOD_OK;
 }
 
-/* The parts of a tokenizer.json that change ids must be the ones that tokenizer.c implements. */
-static mmood_status check_pipeline(const json_t *root, const json_t *model, mmood_error *error) {
-    const char *type = json_string_value(json_object_get(model, "type"));
-    const char *suffix = json_string_value(json_object_get(model, "end_of_word_suffix"));
-    if (type && strcmp(type, "BPE") != 0)
-        return mm_error_set(error, MMOOD_ERROR_UNSUPPORTED,
-                            "the tokenizer's model is \"%s\"; CLIP's is BPE", type);
-    if (!suffix || strcmp(suffix, "</w>") != 0)
-        return mm_error_set(error, MMOOD_ERROR_UNSUPPORTED,
-                            "the tokenizer's end_of_word_suffix is \"%s\"; CLIP's is \"</w>\"",
-                            suffix ? suffix : "");
-    char *normalizer =
-        json_dumps(json_object_get(root, "normalizer"), JSON_COMPACT | JSON_ENCODE_ANY);
-    char *splitter =
-        json_dumps(json_object_get(root, "pre_tokenizer"), JSON_COMPACT | JSON_ENCODE_ANY);
-    mmood_status status = MMOOD_OK;
-    if (!normalizer || !strstr(normalizer, "\"Lowercase\"") || !strstr(normalizer, "\"NFC\""))
-        status = mm_error_set(error, MMOOD_ERROR_UNSUPPORTED,
-                              "the tokenizer's normalizer is not CLIP's (NFC, spaces, Lowercase)");
-    else if (!splitter || !strstr(splitter, "\\\\p{L}") || !strstr(splitter, "\"ByteLevel\""))
-        status = mm_error_set(error, MMOOD_ERROR_UNSUPPORTED,
-                              "the tokenizer's pre_tokenizer is not CLIP's (Split by its pattern, "
-                              "ByteLevel)");
-    free(normalizer);
-    free(splitter);
-    return status;
-}
-
 static mm_tokenizer *create(mmood_error *error) {
     mm_tokenizer *t = calloc(1, sizeof *t);
     if (!t)
@@ -255,13 +258,13 @@ mmood_status mm_tokenizer_parse_json(mm_tokenizer **out, const void *data, size_
     if (status == MMOOD_OK && !json_is_object(model))
         status = mm_error_set(error, MMOOD_ERROR_FORMAT, "there is no \"model\" object");
     if (status == MMOOD_OK)
-        status = check_pipeline(root, model, error);
+        status = mm_tokenizer_check_pipeline(root, error);
     if (status == MMOOD_OK)
         status = read_vocab(t, vocab, error);
     if (status == MMOOD_OK)
         status = read_json_merges(t, vocab, json_object_get(model, "merges"), error);
     if (status == MMOOD_OK)
-        status = read_added(t, json_object_get(root, "added_tokens"), error);
+        status = read_added(t, vocab, json_object_get(root, "added_tokens"), error);
     if (status == MMOOD_OK)
         status = find_ends(t, vocab, error);
     json_decref(root);
@@ -315,7 +318,7 @@ mmood_status mm_tokenizer_parse_files(mm_tokenizer **out, const void *vocab, siz
         status = read_text_merges(t, table, merges, merges_size, error);
     if (status == MMOOD_OK)
         status = find_ends(t, table, error);
-    if (status == MMOOD_OK) /* as transformers makes them from these two files */
+    if (status == MMOOD_OK) /* as in OpenAI's tokenizer.json */
         status = add_special(t, ends[0], t->bos, 1, error);
     if (status == MMOOD_OK)
         status = add_special(t, ends[1], t->eot, 0, error);

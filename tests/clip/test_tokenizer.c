@@ -126,6 +126,25 @@ static void test_long_word(void **unused) {
     free(word);
 }
 
+/* A megabyte of combining marks out of order takes n steps, and the order makes no difference. */
+static void test_many_marks(void **unused) {
+    (void)unused;
+    enum { PAIRS = 1 << 18 };
+    static char mixed[4 * PAIRS], ordered[4 * PAIRS];
+    uint32_t a[77], b[77];
+    size_t n, m;
+    mmood_error error;
+    for (size_t i = 0; i < PAIRS; i++) { /* acute above, class 230, and grave below, 220 */
+        memcpy(mixed + 4 * i, "\xcc\x81\xcc\x96", 4);
+        memcpy(ordered + 2 * i, "\xcc\x96", 2);
+        memcpy(ordered + 2 * (i + PAIRS), "\xcc\x81", 2);
+    }
+    assert_ok(mm_tokenizer_encode(a, &n, NULL, clip, mixed, sizeof mixed, 77, &error), error);
+    assert_ok(mm_tokenizer_encode(b, &m, NULL, clip, ordered, sizeof ordered, 77, &error), error);
+    assert_int_equal(n, m);
+    assert_memory_equal(a, b, n * sizeof *a);
+}
+
 static void test_bad_text(void **unused) {
     (void)unused;
     static const char *const bad[] = {"\xff", "a\xc3", "\xed\xa0\x80", "\xf4\x90\x80\x80",
@@ -171,23 +190,83 @@ static void test_both_layouts(void **unused) {
     mm_tokenizer_free(json);
 }
 
-/* The tokenizer.json of a golden model with one piece of text replaced. */
-static mmood_status parse_changed(const char *from, const char *to, mmood_error *error) {
+/* The file of a golden model with one piece of text replaced; the caller frees it. */
+static char *change(const char *path, const char *from, const char *to) {
     uint8_t *data;
     size_t size;
-    mm_tokenizer *tokenizer;
-    assert_ok(mm_file_read(&data, &size, "golden/p16-gelu/tokenizer.json", 1 << 20, error), *error);
+    mmood_error error;
+    assert_ok(mm_file_read(&data, &size, path, 1 << 20, &error), error);
     char *place = strstr((char *)data, from);
     assert_non_null(place);
     size_t before = (size_t)(place - (char *)data), room = size + strlen(to) + 1;
     char *changed = malloc(room);
-    int n =
-        snprintf(changed, room, "%.*s%s%s", (int)before, (char *)data, to, place + strlen(from));
-    mmood_status status = mm_tokenizer_parse_json(&tokenizer, changed, (size_t)n, error);
-    mm_tokenizer_free(tokenizer);
-    free(changed);
+    snprintf(changed, room, "%.*s%s%s", (int)before, (char *)data, to, place + strlen(from));
     free(data);
+    return changed;
+}
+
+#define SMALL "golden/p16-gelu/tokenizer.json"
+
+static mmood_status parse_changed(mm_tokenizer **out, const char *from, const char *to,
+                                  mmood_error *error) {
+    char *changed = change(SMALL, from, to);
+    mmood_status status = mm_tokenizer_parse_json(out, changed, strlen(changed), error);
+    free(changed);
     return status;
+}
+
+/* Ids of a small tokenizer, which is freed. */
+static void check_small(mm_tokenizer *tokenizer, const char *text, const uint32_t *expected,
+                        size_t count) {
+    uint32_t ids[77];
+    size_t found;
+    mmood_error error;
+    assert_ok(mm_tokenizer_encode(ids, &found, NULL, tokenizer, text, strlen(text), 77, &error),
+              error);
+    assert_int_equal(found, count);
+    assert_memory_equal(ids, expected, count * sizeof *ids);
+    mm_tokenizer_free(tokenizer);
+}
+
+/* A pair that comes twice has its later rank: ids by Hugging Face's tokenizers 0.23. */
+static void test_merge_twice(void **unused) {
+    (void)unused;
+    mm_tokenizer *tokenizer;
+    mmood_error error;
+    assert_ok(parse_changed(&tokenizer, "\"v e</w>\"]", "\"v e</w>\"]", &error), error);
+    check_small(tokenizer, "dof", (const uint32_t[]){530, 67, 514, 531}, 4);
+    assert_ok(parse_changed(&tokenizer, "\"v e</w>\"]", "\"v e</w>\",\"o f</w>\"]", &error), error);
+    check_small(tokenizer, "dof", (const uint32_t[]){530, 519, 325, 531}, 4);
+    assert_ok(parse_changed(&tokenizer, "\"a t</w>\"", "[\"a\",\"t</w>\"]", &error), error);
+    check_small(tokenizer, "cat", (const uint32_t[]){530, 513, 531}, 3);
+}
+
+/* Added tokens, the longest first; "normalized" ones are found after normalising and are
+ * normalised themselves. Ids by Hugging Face's tokenizers 0.23. */
+static void test_added_tokens(void **unused) {
+    (void)unused;
+    static const char added[] =
+        "\"added_tokens\":[{\"id\":532,\"content\":\"Hot Dog\",\"normalized\":true},"
+        "{\"id\":533,\"content\":\"CAT\",\"normalized\":false},"
+        "{\"id\":534,\"content\":\"Hot Dogs\",\"normalized\":true},";
+    mm_tokenizer *tokenizer;
+    mmood_error error;
+    assert_ok(parse_changed(&tokenizer, "\"added_tokens\":[", added, &error), error);
+    assert_int_equal(mm_tokenizer_vocabulary(tokenizer), 535);
+    check_small(tokenizer, "HOT\n dogs CAT cat", (const uint32_t[]){530, 534, 533, 513, 531}, 5);
+    assert_ok(parse_changed(&tokenizer, "\"added_tokens\":[", added, &error), error);
+    check_small(tokenizer, "hot dog", (const uint32_t[]){530, 532, 531}, 3);
+}
+
+/* As transformers 5 writes it, with the specials in the pattern. */
+static void test_newer_pattern(void **unused) {
+    (void)unused;
+    mm_tokenizer *tokenizer;
+    mmood_error error;
+    assert_ok(parse_changed(&tokenizer, "\"Regex\":\"'s",
+                            "\"Regex\":\"<\\\\|startoftext\\\\|>|<\\\\|endoftext\\\\|>|'s", &error),
+              error);
+    check_small(tokenizer, "it's", (const uint32_t[]){530, 72, 339, 6, 338, 531}, 6);
 }
 
 static void test_bad_vocabularies(void **unused) {
@@ -197,6 +276,22 @@ static void test_bad_vocabularies(void **unused) {
     } cases[] = {
         {"\"!\":0", "\"?!?\":0", "byte 0x21"},
         {"\"!\":0", "\"!\":-1", "whole number"},
+        {"\"!\":0", "\"!\":1.5", "whole number"},
+        {"\"!\":0", "\"!\":1048576", "whole number"},
+        {"\"!\":0", "\"!\":1", "another token has the id 1"},
+        {"\"!\":0", "\"!\":0,\"!\":0", "JSON"},
+        {"\"vocab\":{", "\"vocab\":[],\"other\":{", "vocabulary"},
+        {"\"dropout\":null", "\"dropout\":0.1", "dropout"},
+        {"\"dropout\":null", "\"ignore_merges\":true", "ignore_merges"},
+        {"\"continuing_subword_prefix\":\"\"", "\"continuing_subword_prefix\":\"##\"", "\"##\""},
+        {"{\"type\":\"NFC\"}", "{\"type\":\"NFKC\"}", "normalizer"},
+        {"{\"type\":\"NFC\"}", "{\"type\":\"NFC\"},{\"type\":\"StripAccents\"}", "normalizer"},
+        {"[\\\\p{N}]|", "[\\\\p{N}]+|", "pre_tokenizer"},
+        {"\"invert\":true", "\"invert\":false", "pre_tokenizer"},
+        {"\"add_prefix_space\":false", "\"add_prefix_space\":true", "pre_tokenizer"},
+        {"\"id\":530", "\"id\":12", "530 in the vocabulary"},
+        {"\"id\":530", "\"id\":-1", "added_tokens[0]"},
+        {"\"content\":\"<|startoftext|>\"", "\"content\":\"\"", "empty"},
         {"\"type\":\"BPE\"", "\"type\":\"WordPiece\"", "WordPiece"},
         {"\"type\":\"Lowercase\"", "\"type\":\"Strip\"", "normalizer"},
         {"\"type\":\"ByteLevel\"", "\"type\":\"Whitespace\"", "pre_tokenizer"},
@@ -209,15 +304,53 @@ static void test_bad_vocabularies(void **unused) {
     };
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
         mmood_error error;
-        mmood_status status = parse_changed(cases[i].from, cases[i].to, &error);
+        mm_tokenizer *tokenizer;
+        mmood_status status = parse_changed(&tokenizer, cases[i].from, cases[i].to, &error);
         if (status == MMOOD_OK || !strstr(error.message, cases[i].says))
             fail_msg("case %zu: status %d, \"%s\" lacks \"%s\"", i, (int)status,
                      status ? error.message : "", cases[i].says);
+        assert_null(tokenizer);
     }
     mm_tokenizer *tokenizer;
     mmood_error error;
     assert_int_equal(mm_tokenizer_open(&tokenizer, "data", &error), MMOOD_ERROR_IO);
     assert_non_null(strstr(error.message, "tokenizer.json"));
+}
+
+/* vocab.json and merges.txt, one of them changed. */
+static void test_bad_files(void **unused) {
+    (void)unused;
+    static const struct {
+        int merges;
+        const char *from, *to, *says;
+    } cases[] = {
+        {0, "{\"!\":0", "[", "vocab.json"},
+        {0, "\"!\":0", "\"?!?\":0", "vocab.json: the vocabulary lacks"},
+        {0, "<|endoftext|>", "<|end|>", "<|endoftext|>"},
+        {1, "c at</w>", "cat</w>", "merges.txt: merge 1 is not a pair"},
+        {1, "c at</w>", "c at</w> x", "merges.txt: merge 1"},
+        {1, "c at</w>", " cat</w>", "merges.txt: merge 1 is not a pair"},
+        {1, "c at</w>", "z zz</w>", "vocabulary"},
+        {1, "c at</w>\n", "c at</w>\r\n\n", NULL},
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        const char *from = cases[i].from, *to = cases[i].to;
+        int merges_change = cases[i].merges;
+        char *vocab = change("golden/slow-tokenizer/vocab.json", merges_change ? "" : from,
+                             merges_change ? "" : to);
+        char *merges = change("golden/slow-tokenizer/merges.txt", merges_change ? from : "",
+                              merges_change ? to : "");
+        mm_tokenizer *tokenizer;
+        mmood_error error;
+        mmood_status status = mm_tokenizer_parse_files(&tokenizer, vocab, strlen(vocab), merges,
+                                                       strlen(merges), &error);
+        if ((status == MMOOD_OK) != (cases[i].says == NULL) ||
+            (cases[i].says && !strstr(error.message, cases[i].says)))
+            fail_msg("case %zu: status %d, \"%s\"", i, (int)status, status ? error.message : "");
+        mm_tokenizer_free(tokenizer);
+        free(vocab);
+        free(merges);
+    }
 }
 
 int main(void) {
@@ -231,6 +364,11 @@ int main(void) {
         cmocka_unit_test(test_bad_text),
         cmocka_unit_test(test_both_layouts),
         cmocka_unit_test(test_bad_vocabularies),
+        cmocka_unit_test(test_bad_files),
+        cmocka_unit_test(test_many_marks),
+        cmocka_unit_test(test_merge_twice),
+        cmocka_unit_test(test_added_tokens),
+        cmocka_unit_test(test_newer_pattern),
     };
     return cmocka_run_group_tests(tests, open_clip, close_clip);
 }
