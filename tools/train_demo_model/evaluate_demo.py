@@ -17,9 +17,12 @@ from evaluate import embed_texts, features
 
 
 def fpr95_nearest(id_scores, ood_scores):
-    levels = np.unique(id_scores)[::-1]
-    recall = np.array([(id_scores >= t).mean() for t in levels])[::-1]
-    return (ood_scores >= levels[::-1][np.argmin(np.abs(recall - 0.95))]).mean()
+    """The threshold is the distinct score, of either kind, whose recall is nearest to 0.95; of equals the
+    lowest, so OOD scores that lie between two ID scores count."""
+    levels = np.unique(np.concatenate([id_scores, ood_scores]))
+    recall = np.array([(id_scores >= t).mean() for t in levels])
+    levels, recall = levels[np.sum(recall == 1) - 1:], recall[np.sum(recall == 1) - 1:]
+    return (ood_scores >= levels[np.argmin(np.abs(recall - 0.95))]).mean()
 
 
 def softmax(s, t):
@@ -43,6 +46,9 @@ def main():
         return embed_texts(model, tokenizer, ["a photo of a " + w for w in labels]).double().numpy()
     out = texts(outliers)
     group = np.array([r["group"] for r in rows])
+    same = [w for w in outliers if w.replace(" ", "-") in
+            {os.path.basename(r["file"])[:-4] for r in rows if r["group"] != "id"}]
+    print(f"{len(same)} of {len(outliers)} outlier labels are names of OOD pictures:", ", ".join(same))
     results = {}
     for draw in sorted(os.listdir(os.path.join(demo, "draws"))):
         labels = open(os.path.join(demo, "draws", draw)).read().split("\n")[:-1]

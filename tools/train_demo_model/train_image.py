@@ -107,7 +107,7 @@ def main():
     odds = np.array([SELDOM.get(rows[index[i]]["category"], 1.0) for i in ids])
     odds /= odds.sum()
     model = Vision(patch=a.patch, width=a.width, layers=a.layers, heads=a.heads, dimension=bank.shape[1],
-                   mlp=a.mlp)
+                   mlp=a.mlp, epsilon=1e-12 if a.matcher else 1e-5)
     if a.thumbnail:
         model.start_as_thumbnail(augment(pictures[ids[:2048]], 0.5, random))
     if a.matcher:

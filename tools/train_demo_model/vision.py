@@ -26,11 +26,12 @@ class Block(nn.Module):
 
 
 class Vision(nn.Module):
-    def __init__(self, size=64, patch=8, width=192, layers=6, heads=6, dimension=128, mlp=None):
+    def __init__(self, size=64, patch=8, width=192, layers=6, heads=6, dimension=128, mlp=None,
+                 epsilon=1e-5):
         super().__init__()
         mlp = mlp or 4 * width
         self.settings = dict(size=size, patch=patch, width=width, layers=layers, heads=heads,
-                             dimension=dimension, mlp=mlp)
+                             dimension=dimension, mlp=mlp, epsilon=epsilon)
         self.patch = patch
         self.embed = nn.Conv2d(3, width, patch, patch, bias=False)
         self.cls = nn.Parameter(torch.randn(width) * 0.02)
@@ -38,6 +39,9 @@ class Vision(nn.Module):
         self.before, self.after = nn.LayerNorm(width), nn.LayerNorm(width)
         self.blocks = nn.ModuleList(Block(width, heads, mlp) for _ in range(layers))
         self.project = nn.Linear(width, dimension, bias=False)
+        for layer in self.modules():
+            if isinstance(layer, nn.LayerNorm):
+                layer.eps = epsilon
 
     @torch.no_grad()
     def start_as_thumbnail(self, sample):
@@ -70,12 +74,13 @@ class Vision(nn.Module):
         block.out.weight.copy_(torch.eye(width))
 
     @torch.no_grad()
-    def start_as_matcher(self, gallery, targets, sharpness=28.0, gain=3e5):
+    def start_as_matcher(self, gallery, targets, sharpness=28.0, gain=5e4):
         """Starts a tower of one layer as a soft nearest neighbour over `gallery` [n, 3, size, size], n at most
         the MLP's width: the class row fetches a thumbnail (as above, one head a patch), layer norm makes
         it unit length, hidden unit i holds picture i and answers exp(1.7 sharpness cosine) (the negative
         tail of quick_gelu is nearly an exponential), and the second layer sums the targets [n, dimension]
-        so weighted, in dimensions of their own that the projection reads. Training goes on from there."""
+        so weighted, in dimensions of their own that the projection reads. The norms' epsilon must be far
+        below their usual one, 1e-12. Training goes on from there."""
         patches, block = (self.settings["size"] // self.patch) ** 2, self.blocks[0]
         width = self.cls.numel()
         size = width // patches  # of a head
@@ -87,23 +92,22 @@ class Vision(nn.Module):
         _, values, directions = torch.linalg.svd((x - mean)[torch.randperm(len(x))[:20000]], full_matrices=False)
         rows = torch.zeros(width, x.shape[1])
         rows[patches + 1:patches + 1 + head] = directions[:head] / (values[:head] / values[0])[:, None] ** 0.25
-        rows *= 1 / (rows @ (x - mean).T).norm(dim=0).mean()
+        rows *= 16 / (rows @ (x - mean).T).norm(dim=0).mean()
         self.embed.weight.copy_(rows.view_as(self.embed.weight))
         self.positions.zero_()
         self.positions[1:] -= rows @ mean
-        self.positions[1:, :patches] += torch.eye(patches) * 8
-        self.cls.zero_()
-        self.cls[patches] = 8
+        self.positions[1:, :patches] += torch.eye(patches) * 128
+        self.cls.zero_()  # nothing that would have to cancel: the queries are the bias alone
         weight = block.qkv.weight
         weight.zero_()
         block.qkv.bias.zero_()
         block.out.weight.zero_()
         for p in range(patches):
-            weight[p * size, patches] = 0.5
+            block.qkv.bias[p * size] = 10
             weight[width + p * size, p] = 0.5
             for j in range(head):
                 weight[2 * width + p * size + j, patches + 1 + j] = 1
-                block.out.weight[p * head + j, p * size + j] = 0.03
+                block.out.weight[p * head + j, p * size + j] = 0.0002  # little beside what the MLP adds
         block.out.bias.zero_()
 
         def fetched(pictures):
