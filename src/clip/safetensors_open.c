@@ -5,6 +5,7 @@
 #include "base/json.h"
 
 #include <dirent.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -128,10 +129,17 @@ static mmood_status open_index(mm_safetensors **out, const char *directory, cons
                               : mm_error_prefix(error, status, "model.safetensors.index.json");
 }
 
-/* Without weights of ours: says what weights are there instead. */
+static int ends_with(const char *text, const char *end) {
+    size_t n = strlen(text), m = strlen(end);
+    return n > m && strcmp(text + n - m, end) == 0;
+}
+
+/* Without weights of ours: says what weights are there instead, the likeliest kind first. */
 static mmood_status explain_nothing(const char *directory, mmood_error *error) {
     static const char *const others[] = {".bin", ".pt",      ".ckpt", ".pth",        ".onnx",
                                          ".h5",  ".msgpack", ".gguf", ".safetensors"};
+    size_t kinds = sizeof others / sizeof *others, best = kinds;
+    char found[256] = "";
     DIR *folder = opendir(directory);
     if (!folder)
         return mm_error_set(
@@ -139,23 +147,22 @@ static mmood_status explain_nothing(const char *directory, mmood_error *error) {
             "cannot be opened as a directory; a Hugging Face CLIP directory is needed");
     struct dirent *entry;
     while ((entry = readdir(folder)))
-        for (size_t i = 0; i < sizeof others / sizeof *others; i++) {
-            size_t n = strlen(entry->d_name), m = strlen(others[i]);
-            if (n <= m || strcmp(entry->d_name + n - m, others[i]) != 0)
-                continue;
-            mmood_status status = mm_error_set(
-                error, MMOOD_ERROR_UNSUPPORTED,
-                "has no model.safetensors, only \"%s\"; weights are read from model.safetensors, "
-                "or "
-                "from shards named by model.safetensors.index.json: save the model again with "
-                "transformers' save_pretrained(..., safe_serialization=True)",
-                entry->d_name);
-            closedir(folder);
-            return status;
-        }
+        for (size_t i = 0; i < kinds && i <= best; i++)
+            if (ends_with(entry->d_name, others[i]) &&
+                (i < best || strcmp(entry->d_name, found) < 0)) {
+                best = i;
+                snprintf(found, sizeof found, "%s", entry->d_name);
+            }
     closedir(folder);
-    return mm_error_set(error, MMOOD_ERROR_IO,
-                        "has neither model.safetensors nor model.safetensors.index.json");
+    if (best == kinds)
+        return mm_error_set(error, MMOOD_ERROR_IO,
+                            "has neither model.safetensors nor model.safetensors.index.json");
+    return mm_error_set(
+        error, MMOOD_ERROR_UNSUPPORTED,
+        "has no model.safetensors, only \"%s\"; weights are read from model.safetensors, or from "
+        "shards named by model.safetensors.index.json: save the model again with transformers' "
+        "save_pretrained(..., safe_serialization=True)",
+        found);
 }
 
 mmood_status mm_safetensors_open_directory(mm_safetensors **out, const char *directory,

@@ -368,6 +368,16 @@ static mmood_status check_tokens(const mm_tensor *tensor, mmood_error *error) {
     return MMOOD_OK;
 }
 
+/* The stored value is a logarithm: about 4.6 in trained models. */
+static mmood_status check_scale(float scale, mmood_error *error) {
+    if (fabsf(scale) <= 80)
+        return MMOOD_OK;
+    return mm_error_set(error, MMOOD_ERROR_NUMERIC,
+                        "tensor \"logit_scale\" is %g; it is a logarithm, from -80 to 80 (4.6 in "
+                        "trained models), so the file is damaged or made by another rule",
+                        (double)scale);
+}
+
 static int take(plan *p, size_t *next, size_t count, size_t *out) {
     pthread_mutex_lock(&p->lock);
     int more = p->status == MMOOD_OK && *next < count;
@@ -432,6 +442,8 @@ mmood_status mm_weights_load(mm_weights **out, const mm_safetensors *set,
         status = check_tokens(w->tokens, error);
     if (status == MMOOD_OK)
         status = run_plan(&p, pool, error);
+    if (status == MMOOD_OK)
+        status = check_scale(*scale, error);
     if (status == MMOOD_OK) {
         mm_sha256 hash;
         mm_sha256_init(&hash);

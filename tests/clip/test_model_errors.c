@@ -97,7 +97,7 @@ typedef struct edit {
     int all;
     const char *rename; /* NULL: drop; else what replaces the name or the prefix */
     int transpose;
-    float poison; /* not 0: becomes its element 3 */
+    float poison; /* not 0: becomes its element 3, or the one it has */
     int dtype;    /* a type to claim; -1: its own */
 } edit;
 
@@ -127,7 +127,7 @@ static void edit_weights(const edit *e) {
             if (e->poison != 0) {
                 poisoned = malloc(t.elements * sizeof *poisoned);
                 memcpy(poisoned, t.data, t.elements * sizeof *poisoned);
-                poisoned[3] = e->poison;
+                poisoned[t.elements > 3 ? 3 : 0] = e->poison;
                 t.data = (const uint8_t *)poisoned;
             }
             if (e->dtype >= 0)
@@ -172,6 +172,9 @@ static void test_tensors(void **unused) {
           "text_model.embeddings.token_embedding.weight", 0, NAN, -1},
          MMOOD_ERROR_NUMERIC,
          "token_embedding"},
+        {{"logit_scale", 0, "logit_scale", 0, 100, -1},
+         MMOOD_ERROR_NUMERIC,
+         "\"logit_scale\" is 100; it is a logarithm"},
         {{"visual_projection.weight", 0, "visual_projection.weight", 0, 0, MM_DTYPE_I32},
          MMOOD_ERROR_UNSUPPORTED,
          "I32"},

@@ -267,10 +267,12 @@ static void test_shards(void **unused) {
     mm_safetensors_free(set);
     unlink("shards-test.tmp/model.safetensors.index.json");
     unlink("shards-test.tmp/one.safetensors");
+    write_text("shards-test.tmp/another.safetensors", "x");
     write_text("shards-test.tmp/pytorch_model.bin", "x");
     assert_int_equal(mm_safetensors_open_directory(&set, folder, &error), MMOOD_ERROR_UNSUPPORTED);
     assert_non_null(strstr(error.message, "pytorch_model.bin"));
     unlink("shards-test.tmp/pytorch_model.bin");
+    unlink("shards-test.tmp/another.safetensors");
     assert_int_equal(mm_safetensors_open_directory(&set, folder, &error), MMOOD_ERROR_IO);
     rmdir(folder);
 }
