@@ -21,7 +21,7 @@ packages:
 
 build: packages
 	@cmake -S . -B $(BUILD) -G Ninja $(CMAKE_FLAGS)
-	@cmake --build $(BUILD) --target mmood mmood_cli
+	@cmake --build $(BUILD) --target mmood_installed
 
 demo: build
 	@demo/run.sh $(BUILD)/mmood
