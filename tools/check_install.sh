@@ -1,21 +1,34 @@
 #!/bin/sh
-# Installs to a temporary place and builds a small program against it, by pkg-config and by CMake.
+# Installs to a temporary place, moves it (an installed tree must not know where it was), and builds and runs
+# docs/library.md's example against it: by pkg-config and by CMake.
 #   check_install.sh BUILD
 set -eu
 build=$(cd "$1" && pwd)
 cd "$(dirname "$0")/.."
 place=$(mktemp -d)
 trap 'rm -rf "$place"' EXIT
-cmake --install "$build" --prefix "$place/usr"
+cmake --install "$build" --prefix "$place/first"
+mv "$place/first" "$place/usr"
 PKG_CONFIG_PATH=$(dirname "$(find "$place/usr" -name mmood.pc)")
 export PKG_CONFIG_PATH
 # shellcheck disable=SC2046
-gcc -std=c11 -Wall -Werror tests/install/consumer.c -o "$place/by-pkg-config" \
+gcc -std=c11 -Wall -Wextra -Wpedantic -Wconversion -Werror tests/install/consumer.c -o "$place/by-pkg-config" \
     $(pkg-config --cflags --libs mmood)
+[ "$(pkg-config --modversion mmood)" = "$("$place/usr/bin/mmood" --version | sed 's/^mmood //; s/ .*//')" ]
 cmake -S tests/install -B "$place/build" -DCMAKE_PREFIX_PATH="$place/usr" -DCMAKE_BUILD_TYPE=Release
 cmake --build "$place/build"
 LD_LIBRARY_PATH=$(dirname "$(find "$place/usr" -name libmmood.so)")
 export LD_LIBRARY_PATH
-"$place/by-pkg-config"
-"$place/build/consumer"
-"$place/usr/bin/mmood" --version
+"$place/usr/bin/mmood" build --quiet -m models/demo --id demo/draws/00.txt --outliers demo/outliers.txt \
+    -o "$place/food.mmood"
+for program in "$place/by-pkg-config" "$place/build/consumer"; do
+    "$program" "$place/food.mmood" models/demo demo/pictures/id/*.png >"$place/verdicts"
+    # the program's verdicts are the same
+    "$place/usr/bin/mmood" score --quiet "$place/food.mmood" demo/pictures/id --format csv |
+        awk -F, 'NR > 1 { printf "%s: %s, score %s, most like \"%s\"\n", $1, $2, $4, $7 }' |
+        diff "$place/verdicts" -
+    if "$program" "$place/food.mmood" models/demo demo/run.sh; then
+        echo "a shell script was judged"
+        exit 1
+    fi
+done

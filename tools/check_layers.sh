@@ -1,6 +1,6 @@
 #!/bin/sh
 # Who may include whom: cli > eval > detect > clip > image > base. And: dnnl.h in one file only, codec
-# headers in src/image only, the public header alone includes nothing of src/.
+# headers in src/image only.
 cd "$(dirname "$0")/.."
 status=0
 complain() {
@@ -17,23 +17,24 @@ may_include() {
     cli) echo "cli eval detect clip image base" ;;
     esac
 }
-for folder in src/*/; do
-    layer=$(basename "$folder")
+include='^[[:space:]]*#[[:space:]]*include[[:space:]]*[<"]'
+for file in $(git ls-files 'src/*.c' 'src/*.h'); do
+    layer=${file#src/}
+    layer=${layer%%/*}
     allowed=$(may_include "$layer")
-    [ -n "$allowed" ] || complain "$folder is not in the list of layers"
-    for file in "$folder"*.[ch]; do
-        for target in $(sed -n 's|^#include "\([a-z]*\)/.*|\1|p' "$file"); do
-            case " $allowed " in
-            *" $target "*) ;;
-            *) complain "$file includes $target/, which is to the left of $layer" ;;
-            esac
-        done
+    [ -n "$allowed" ] || complain "$file: $layer is not in the list of layers"
+    for target in $(sed -nE "s|$include"'([./]*)([a-z]+)/.*|\2|p' "$file"); do
+        [ -d "src/$target" ] || continue
+        case " $allowed " in
+        *" $target "*) ;;
+        *) complain "$file includes $target/, which is to the left of $layer" ;;
+        esac
     done
 done
-for file in $(git grep -l '#include <dnnl' -- src | grep -v '^src/clip/onednn.c$'); do
+for file in $(git grep -lE "$include(oneapi/)?dnnl" -- '*.c' '*.h' | grep -vx 'src/clip/onednn.c'); do
     complain "$file includes dnnl.h; only src/clip/onednn.c may"
 done
-for file in $(git grep -lE '#include <(jpeglib|jerror|spng|webp/|gif_lib)' -- src | grep -v '^src/image/'); do
+for file in $(git grep -lE "$include(jpeglib|jerror|turbojpeg|spng|png|webp/|gif_lib)" -- '*.c' '*.h' | grep -v '^src/image/'); do
     complain "$file includes a codec's header; only src/image may"
 done
 exit $status

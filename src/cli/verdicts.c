@@ -127,15 +127,15 @@ static void table_path(mm_buffer *out, const char *path) {
 static void write_table(verdict_writer *w, const row *r) {
     mm_buffer *out = &w->out;
     if (r->failure) {
-        mm_buffer_puts(out, "error    -            ");
+        mm_buffer_printf(out, "%-7s  %-14s  ", "error", "-");
         table_path(out, r->path);
         mm_buffer_printf(out, "  %s\n", r->failure);
         return;
     }
-    mm_buffer_printf(out, "%-7s  %-11.9g  ", r->verdict.is_id ? "ID" : "OOD", r->verdict.score);
+    mm_buffer_printf(out, "%-7s  %-14.9g  ", r->verdict.is_id ? "ID" : "OOD", r->verdict.score);
     table_path(out, r->path);
     for (size_t i = 0; i < w->score_count; i++)
-        mm_buffer_printf(out, "  %-11.9g", r->scores[i]);
+        mm_buffer_printf(out, "  %-14.9g", r->scores[i]);
     for (size_t i = 0; i < r->top; i++)
         mm_buffer_printf(out, "  %s%s %.3f", mmood_detector_label(w->detector, w->matches[i].label),
                          w->matches[i].label < w->info.id_count ? "" : " (outlier)",
@@ -150,10 +150,10 @@ void verdict_begin(verdict_writer *w) {
             mm_buffer_printf(&w->out, ",%s", mmood_score_name(w->scores[i]));
         mm_buffer_puts(&w->out, ",error\n");
     } else if (w->format == VERDICT_TABLE) {
-        mm_buffer_printf(&w->out, "%-7s  %-11s  %-*s", "verdict",
+        mm_buffer_printf(&w->out, "%-7s  %-14s  %-*s", "verdict",
                          mmood_score_name(w->info.score.kind), (int)PATH_WIDTH, "picture");
         for (size_t i = 0; i < w->score_count; i++)
-            mm_buffer_printf(&w->out, "  %-11s", mmood_score_name(w->scores[i]));
+            mm_buffer_printf(&w->out, "  %-14s", mmood_score_name(w->scores[i]));
         mm_buffer_puts(&w->out, w->top ? "  most similar labels, with cosines\n" : "\n");
     }
     output_flush(&w->out);
