@@ -4,7 +4,7 @@ RGB, resize the shorter side, cut the centre).
     python3 tools/make_golden_images.py tests/data/image CASES_FOLDER      (Pillow 9.4, numpy, safetensors)
 
 CASES_FOLDER holds pictures to copy. Writes further pictures, and golden.safetensors: tensor "FILE|edge|crop|
-filter" [crop, crop, 3] U8, and "FILE|upright" [height, width, 3], the whole picture turned by its EXIF
+filter" [crop, crop, 3] U8, "FILE|squash|width|height|filter" [height, width, 3], and "FILE|upright" [height, width, 3], the whole picture turned by its EXIF
 orientation. PNG, GIF and WebP must be equal byte for byte, JPEG within 1. Later versions of
 Pillow resize some extreme shapes in another order, so the version matters.
 """
@@ -23,6 +23,7 @@ COPY = ["anim.gif", "anim.webp", "bilevel_1bit.png", "cmyk_adobe.jpg", "crop_339
         "exif9_invalid.jpg", "la_alpha0.png", "ok.jpg", "one_1x1.png", "pal_trns.png", "progressive.jpg",
         "rgba_hidden.png", "still.webp", "syn_640x427.png", "three_3x3.png", "trunc_300x199.png", "up_37x91.png",
         "checker_896.png"]
+SQUASHED = ["rgb.png", "strip_1x77.png", "strip_90x1.png", "tall.png", "one_1x1.png", "trunc_300x199.png"]
 BAD = ["bomb_60000x60000.png", "empty.png", "html_as.jpg", "lie_ihdr.png", "trunc.jpg", "trunc.png"]
 
 
@@ -115,6 +116,10 @@ def main():
             if (name in COPY and edge not in (224, 24)) or (name == "checker_896.png" and edge != 224):
                 continue
             tensors[f"{name}|{edge}|{crop}|{filter}"] = reference(os.path.join(folder, name), edge, crop, filter)
+    for name in SQUASHED:
+        for width, height, filter in [(24, 24, 3), (24, 24, 2), (31, 9, 3), (100, 3, 2)]:
+            image = Image.open(os.path.join(folder, name)).convert("RGB")
+            tensors[f"{name}|squash|{width}|{height}|{filter}"] = np.array(image.resize((width, height), filter))
     write_safetensors(os.path.join(folder, "golden.safetensors"), tensors, {"pillow": PIL.__version__})
 
 

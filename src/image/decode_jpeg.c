@@ -28,8 +28,15 @@ typedef struct decoder {
 static void fail(j_common_ptr common) {
     decoder *d = common->client_data;
     char text[JMSG_LENGTH_MAX];
+    int code = common->err->msg_code;
     common->err->format_message(common, text);
-    d->status = mm_error_set(d->error, MMOOD_ERROR_FORMAT, "the JPEG is broken: %s", text);
+    if (code == JERR_BAD_PRECISION || code == JERR_SOF_UNSUPPORTED)
+        d->status = mm_error_set(d->error, MMOOD_ERROR_UNSUPPORTED,
+                                 "the JPEG is of a rare kind that is not read (%s); 8-bit baseline "
+                                 "and progressive ones are",
+                                 text);
+    else
+        d->status = mm_error_set(d->error, MMOOD_ERROR_FORMAT, "the JPEG is broken: %s", text);
     longjmp(d->leave, 1);
 }
 

@@ -1,5 +1,5 @@
-/* preprocess_config.c - reading preprocessor_config.json, with the defaults of transformers'
- * CLIPImageProcessor. */
+/* preprocess_config.c - reading preprocessor_config.json, or the same inside processor_config.json,
+ * with the defaults of transformers' CLIPImageProcessor. */
 #include "image/preprocess_config.h"
 
 #include "base/error.h"
@@ -26,11 +26,31 @@ static mmood_preprocess defaults(int size) {
     return p;
 }
 
+/* A value as it stands in the file, cut to a message's measure. */
+typedef struct shown {
+    char text[64];
+} shown;
+
+static shown show(const json_t *value) {
+    shown s = {"nothing"};
+    char *whole =
+        value ? json_dumps(value, JSON_ENCODE_ANY | JSON_COMPACT | JSON_ENSURE_ASCII) : NULL;
+    if (!whole)
+        return s;
+    size_t length = strlen(whole), room = sizeof s.text - 1;
+    memcpy(s.text, whole, length < room ? length + 1 : room);
+    if (length > room)
+        memcpy(s.text + room - 3, "...", 4);
+    free(whole);
+    return s;
+}
+
 static mmood_status read_side(int *out, const json_t *value, const char *key, mmood_error *error) {
     if (!json_is_integer(value) || json_integer_value(value) < 1 ||
         json_integer_value(value) > MAX_SIDE)
-        return mm_error_set(error, MMOOD_ERROR_FORMAT, "%s must be a whole number from 1 to %d",
-                            key, (int)MAX_SIDE);
+        return mm_error_set(error, MMOOD_ERROR_FORMAT,
+                            "%s is %s; a whole number from 1 to %d is expected", key,
+                            show(value).text, (int)MAX_SIDE);
     *out = (int)json_integer_value(value);
     return MMOOD_OK;
 }
@@ -41,7 +61,8 @@ static mmood_status read_bool(int *out, const json_t *config, const char *key, m
     if (!value || json_is_null(value))
         return MMOOD_OK;
     if (!json_is_boolean(value))
-        return mm_error_set(error, MMOOD_ERROR_FORMAT, "%s must be true or false", key);
+        return mm_error_set(error, MMOOD_ERROR_FORMAT, "%s is %s; true or false is expected", key,
+                            show(value).text);
     *out = json_is_true(value);
     return MMOOD_OK;
 }
@@ -49,9 +70,10 @@ static mmood_status read_bool(int *out, const json_t *config, const char *key, m
 /* {"height": h, "width": w} */
 static mmood_status read_height_width(int *width, int *height, const json_t *value, const char *key,
                                       mmood_error *error) {
-    mmood_status status = read_side(height, json_object_get(value, "height"), key, error);
-    return status == MMOOD_OK ? read_side(width, json_object_get(value, "width"), key, error)
-                              : status;
+    mmood_status status = read_side(height, json_object_get(value, "height"), "height", error);
+    if (status == MMOOD_OK)
+        status = read_side(width, json_object_get(value, "width"), "width", error);
+    return status == MMOOD_OK ? status : mm_error_prefix(error, status, "%s", key);
 }
 
 /* "size": n, {"shortest_edge": n} or {"height": h, "width": w}; "resize_mode": "shortest" or
@@ -69,9 +91,10 @@ static mmood_status read_size(mmood_preprocess *p, const json_t *config, mmood_e
         p->shortest_edge = 0;
         status = read_height_width(&p->resize_width, &p->resize_height, size, "size", error);
     } else if (size && !json_is_null(size))
-        status =
-            mm_error_set(error, MMOOD_ERROR_UNSUPPORTED,
-                         "size must be a number, {\"shortest_edge\"} or {\"height\", \"width\"}");
+        status = mm_error_set(
+            error, MMOOD_ERROR_UNSUPPORTED,
+            "size is %s; a number, {\"shortest_edge\"} or {\"height\", \"width\"} can be done",
+            show(size).text);
     if (status != MMOOD_OK || !mode || json_is_null(mode))
         return status;
     const char *name = json_string_value(mode);
@@ -79,10 +102,19 @@ static mmood_status read_size(mmood_preprocess *p, const json_t *config, mmood_e
         if (p->shortest_edge)
             p->resize_width = p->resize_height = p->shortest_edge;
         p->shortest_edge = 0;
-    } else if (!name || strcmp(name, "shortest") != 0)
+        return MMOOD_OK;
+    }
+    if (!name || strcmp(name, "shortest") != 0)
         return mm_error_set(error, MMOOD_ERROR_UNSUPPORTED,
-                            "resize_mode is \"%s\"; shortest and squash are known",
-                            name ? name : "");
+                            "resize_mode is %s; \"shortest\" and \"squash\" can be done",
+                            show(mode).text);
+    if (!p->shortest_edge && p->resize_width != p->resize_height)
+        return mm_error_set(error, MMOOD_ERROR_UNSUPPORTED,
+                            "resize_mode is \"shortest\", but size is %s: with two numbers, which "
+                            "must be equal for that, it is not clear what the shorter side becomes",
+                            show(size).text);
+    if (!p->shortest_edge)
+        p->shortest_edge = p->resize_width;
     return MMOOD_OK;
 }
 
@@ -112,8 +144,8 @@ static mmood_status read_filter(mmood_preprocess *p, const json_t *config, mmood
     if (!json_is_integer(value) || (json_integer_value(value) != MMOOD_FILTER_BILINEAR &&
                                     json_integer_value(value) != MMOOD_FILTER_BICUBIC))
         return mm_error_set(error, MMOOD_ERROR_UNSUPPORTED,
-                            "resample is %lld; 2 (bilinear) and 3 (bicubic) can be done",
-                            json_is_integer(value) ? (long long)json_integer_value(value) : -1);
+                            "resample is %s; 2 (bilinear) and 3 (bicubic) can be done",
+                            show(value).text);
     p->filter = (mmood_filter)json_integer_value(value);
     return MMOOD_OK;
 }
@@ -130,8 +162,9 @@ static mmood_status read_channels(float out[3], const json_t *config, const char
         if (!json_is_number(number) || (json_is_array(value) && json_array_size(value) != 3) ||
             x < least || x > 1000)
             return mm_error_set(error, MMOOD_ERROR_FORMAT,
-                                "%s must be three numbers from %g to 1000, for red, green and blue",
-                                key, least);
+                                "%s is %s; three numbers from %g to 1000 are expected, for red, "
+                                "green and blue",
+                                key, show(value).text, least);
         out[c] = (float)x;
     }
     return MMOOD_OK;
@@ -153,7 +186,8 @@ static mmood_status read_values(mmood_preprocess *p, const json_t *config, mmood
         double x = json_number_value(factor);
         if (!json_is_number(factor) || !(x > 0) || x > 1000)
             return mm_error_set(error, MMOOD_ERROR_FORMAT,
-                                "rescale_factor must be a number above 0");
+                                "rescale_factor is %s; a number above 0 and up to 1000 is expected",
+                                show(factor).text);
         p->rescale_factor = (float)x;
     }
     if (!rescale)
@@ -169,7 +203,11 @@ static mmood_status read_values(mmood_preprocess *p, const json_t *config, mmood
 static mmood_status check_type(const json_t *config, mmood_error *error) {
     static const char *const keys[] = {"image_processor_type", "feature_extractor_type"};
     if (!json_is_object(config))
-        return mm_error_set(error, MMOOD_ERROR_FORMAT, "must be a JSON object");
+        return mm_error_set(error, MMOOD_ERROR_FORMAT, "is %s; a JSON object is expected",
+                            show(config).text);
+    if (json_is_true(json_object_get(config, "do_pad")))
+        return mm_error_set(error, MMOOD_ERROR_UNSUPPORTED,
+                            "do_pad is true; padding cannot be done, only false is accepted");
     for (size_t i = 0; i < 2; i++) {
         const char *type = json_string_value(json_object_get(config, keys[i]));
         if (type && strncmp(type, "CLIP", 4) != 0)
@@ -180,14 +218,9 @@ static mmood_status check_type(const json_t *config, mmood_error *error) {
     return MMOOD_OK;
 }
 
-mmood_status mm_preprocess_parse(mmood_preprocess *out, const void *data, size_t size,
-                                 mmood_error *error) {
-    json_t *config;
+static mmood_status read_config(mmood_preprocess *out, const json_t *config, mmood_error *error) {
     *out = defaults(224);
-    mmood_status status = mm_json_parse(&config, data, size, error);
-    if (status != MMOOD_OK)
-        return status;
-    status = check_type(config, error);
+    mmood_status status = check_type(config, error);
     if (status == MMOOD_OK)
         status = read_bool(&out->resize, config, "do_resize", error);
     if (status == MMOOD_OK)
@@ -198,27 +231,57 @@ mmood_status mm_preprocess_parse(mmood_preprocess *out, const void *data, size_t
         status = read_filter(out, config, error);
     if (status == MMOOD_OK)
         status = read_values(out, config, error);
+    return status;
+}
+
+mmood_status mm_preprocess_parse(mmood_preprocess *out, const void *data, size_t size,
+                                 mmood_error *error) {
+    json_t *config;
+    mmood_status status = mm_json_parse(&config, data, size, error);
+    if (status != MMOOD_OK)
+        return status;
+    status = read_config(out, config, error);
     json_decref(config);
     return status;
 }
 
-mmood_status mm_preprocess_load(mmood_preprocess *out, const char *directory, int image_size,
-                                mmood_error *error) {
-    uint8_t *data;
-    size_t size;
-    char *path = mm_path_join(directory, "preprocessor_config.json");
+/* Reads `directory`/`name` if there is one and, if it must nest an image processor, if it does. */
+static mmood_status load_file(int *found, mmood_preprocess *out, const char *directory,
+                              const char *name, int nested, mmood_error *error) {
+    json_t *config = NULL;
+    char *path = mm_path_join(directory, name);
+    *found = 0;
     if (!path)
         return mm_error_set(error, MMOOD_ERROR_MEMORY, "no memory for a path");
-    if (!mm_file_exists(path)) {
-        *out = defaults(image_size);
-        free(path);
-        return MMOOD_OK;
+    mmood_status status = MMOOD_OK;
+    if (mm_file_exists(path)) {
+        uint8_t *data;
+        size_t size;
+        status = mm_file_read(&data, &size, path, MAX_CONFIG, error);
+        if (status == MMOOD_OK) {
+            status = mm_json_parse(&config, data, size, error);
+            free(data);
+        }
+        const json_t *inner =
+            nested && config ? json_object_get(config, "image_processor") : config;
+        if (status == MMOOD_OK && inner) {
+            *found = 1;
+            status = read_config(out, inner, error);
+        }
     }
-    mmood_status status = mm_file_read(&data, &size, path, MAX_CONFIG, error);
+    json_decref(config);
     free(path);
-    if (status == MMOOD_OK) {
-        status = mm_preprocess_parse(out, data, size, error);
-        free(data);
-    }
-    return status == MMOOD_OK ? status : mm_error_prefix(error, status, "preprocessor_config.json");
+    return status == MMOOD_OK ? status : mm_error_prefix(error, status, "%s", name);
+}
+
+mmood_status mm_preprocess_load(mmood_preprocess *out, const char *directory, int image_size,
+                                mmood_error *error) {
+    int found;
+    /* transformers 5 writes this one alone, and prefers it. */
+    mmood_status status = load_file(&found, out, directory, "processor_config.json", 1, error);
+    if (status == MMOOD_OK && !found)
+        status = load_file(&found, out, directory, "preprocessor_config.json", 0, error);
+    if (status == MMOOD_OK && !found)
+        *out = defaults(image_size);
+    return status;
 }

@@ -42,6 +42,7 @@ static void kernel_free(kernel *k) {
     free(k->first);
     free(k->length);
     free(k->weights);
+    *k = (kernel){0};
 }
 
 /* The weights for outputs begin .. begin + count of an axis resized from `from` to `to`. */
@@ -110,71 +111,99 @@ static void resize_row(uint8_t *out, const uint8_t *row, const kernel *k, size_t
     }
 }
 
-/* One output row of `size` bytes from the rows that its weights span, `stride` bytes apart. */
-static void resize_column(uint8_t *out, int32_t *sums, const uint8_t *rows, size_t stride,
-                          const int32_t *weights, size_t length, size_t size) {
+/* Adds one row of `size` bytes, weighted. */
+static void add_row(int32_t *restrict sums, const uint8_t *restrict row, int32_t weight,
+                    size_t size) {
     for (size_t x = 0; x < size; x++)
-        sums[x] = 1 << (WEIGHT_BITS - 1);
-    for (size_t j = 0; j < length; j++) {
-        const uint8_t *row = rows + j * stride;
-        int32_t weight = weights[j];
-        for (size_t x = 0; x < size; x++)
-            sums[x] += row[x] * weight;
-    }
-    for (size_t x = 0; x < size; x++)
-        out[x] = clip(sums[x]);
+        sums[x] += row[x] * weight;
 }
 
-/* The horizontal pass over rows first .. first + count of the picture: to [count, window.width, 3].
- * A picture of the right width already is only cut. */
-static mmood_status horizontal(uint8_t *to, const mmood_image *image, size_t width, size_t first,
-                               size_t count, mmood_filter filter, mm_window window,
-                               mmood_error *error) {
-    size_t size = window.width * 3, stride = image->width * 3;
-    const uint8_t *from = image->pixels + first * stride;
-    if (width == image->width) {
-        for (size_t y = 0; y < count; y++)
-            memcpy(to + y * size, from + y * stride + window.x * 3, size);
-        return MMOOD_OK;
+/* The largest number of outputs in a row that one input has a part in. */
+static size_t most_shared(const kernel *k, size_t count) {
+    size_t most = 1;
+    for (size_t i = 0, end = 0; i < count; i++) {
+        while (end < count && k->first[end] < k->first[i] + k->length[i])
+            end++;
+        if (end - i > most)
+            most = end - i;
     }
-    kernel k;
-    mmood_status status =
-        kernel_create(&k, image->width, width, window.x, window.width, filter, error);
+    return most;
+}
+
+/* The two passes as one: each row of the picture is resized horizontally once and added at once to
+ * all output rows that it has a part in, of which there are few. So what is kept between the passes
+ * does not grow with the picture: a narrow one made wide would else take many times its size. */
+typedef struct passes {
+    const mmood_image *image;
+    mm_window window;
+    kernel across; /* no weights: the width stays */
+    kernel down;   /* no weights: the height stays */
+    uint8_t *row;
+    int32_t *sums; /* [slots, window.width * 3]; output row y adds up in slot y % slots */
+    size_t slots;
+} passes;
+
+/* The window's columns of row `y` of the picture. */
+static const uint8_t *resized_row(const passes *p, size_t y) {
+    const uint8_t *from = p->image->pixels + y * p->image->width * 3;
+    if (!p->across.weights)
+        return from + p->window.x * 3;
+    resize_row(p->row, from, &p->across, p->window.width);
+    return p->row;
+}
+
+static void resize_rows(uint8_t *out, size_t stride, const passes *p) {
+    const kernel *k = &p->down;
+    size_t size = p->window.width * 3, count = p->window.height;
+    size_t last = k->first[count - 1] + k->length[count - 1];
+    size_t begin = 0, end = 0; /* the outputs that are being added up */
+    for (size_t y = k->first[0]; y < last; y++) {
+        const uint8_t *row = resized_row(p, y);
+        for (; end < count && k->first[end] <= y; end++)
+            for (size_t x = 0; x < size; x++)
+                p->sums[end % p->slots * size + x] = 1 << (WEIGHT_BITS - 1);
+        for (size_t i = begin; i < end; i++)
+            add_row(p->sums + i % p->slots * size, row, k->weights[i * k->taps + y - k->first[i]],
+                    size);
+        for (; begin < end && k->first[begin] + k->length[begin] == y + 1; begin++)
+            for (size_t x = 0; x < size; x++)
+                out[begin * stride + x] = clip(p->sums[begin % p->slots * size + x]);
+    }
+}
+
+static mmood_status reserve(passes *p, size_t width, size_t height, mmood_filter filter,
+                            mmood_error *error) {
+    mmood_status status = MMOOD_OK;
+    size_t size = p->window.width * 3;
+    if (width != p->image->width)
+        status = kernel_create(&p->across, p->image->width, width, p->window.x, p->window.width,
+                               filter, error);
+    if (status == MMOOD_OK && height != p->image->height)
+        status = kernel_create(&p->down, p->image->height, height, p->window.y, p->window.height,
+                               filter, error);
     if (status != MMOOD_OK)
         return status;
-    for (size_t y = 0; y < count; y++)
-        resize_row(to + y * size, from + y * stride, &k, window.width);
-    kernel_free(&k);
-    return MMOOD_OK;
+    p->slots = p->down.weights ? most_shared(&p->down, p->window.height) : 1;
+    p->row = malloc(size);
+    p->sums = p->slots <= SIZE_MAX / sizeof *p->sums / size
+                  ? malloc(p->slots * size * sizeof *p->sums)
+                  : NULL;
+    return p->row && p->sums
+               ? MMOOD_OK
+               : mm_error_set(error, MMOOD_ERROR_MEMORY, "no memory to resize a picture");
 }
 
 mmood_status mm_resize(uint8_t *out, size_t stride, const mmood_image *image, size_t width,
                        size_t height, mmood_filter filter, mm_window window, mmood_error *error) {
-    kernel k = {0};
-    size_t size = window.width * 3, first = window.y, count = window.height;
-    mmood_status status = MMOOD_OK;
-    if (height != image->height) {
-        status = kernel_create(&k, image->height, height, window.y, window.height, filter, error);
-        if (status != MMOOD_OK)
-            return status;
-        first = k.first[0];
-        count = k.first[window.height - 1] + k.length[window.height - 1] - first;
-    }
-    uint8_t *middle = count <= SIZE_MAX / size ? malloc(count * size) : NULL;
-    int32_t *sums = malloc(size * sizeof *sums);
-    if (!middle || !sums)
-        status = mm_error_set(error, MMOOD_ERROR_MEMORY, "no memory to resize a picture");
-    if (status == MMOOD_OK)
-        status = horizontal(middle, image, width, first, count, filter, window, error);
-    for (size_t y = 0; y < window.height && status == MMOOD_OK; y++) {
-        if (height == image->height)
-            memcpy(out + y * stride, middle + y * size, size);
-        else
-            resize_column(out + y * stride, sums, middle + (k.first[y] - first) * size, size,
-                          k.weights + y * k.taps, k.length[y], size);
-    }
-    free(middle);
-    free(sums);
-    kernel_free(&k);
+    passes p = {.image = image, .window = window};
+    mmood_status status = reserve(&p, width, height, filter, error);
+    if (status == MMOOD_OK && p.down.weights)
+        resize_rows(out, stride, &p);
+    for (size_t y = 0; y < window.height && status == MMOOD_OK && !p.down.weights; y++)
+        memcpy(out + y * stride, resized_row(&p, window.y + y), window.width * 3);
+    kernel_free(&p.across);
+    kernel_free(&p.down);
+    free(p.row);
+    free(p.sums);
     return status;
 }

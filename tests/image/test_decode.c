@@ -59,6 +59,19 @@ static void test_other_formats_are_named(void **unused) {
         {"II*\0\x08\0\0\0", 8, MMOOD_ERROR_UNSUPPORTED, "TIFF"},
         {"BM\0\0\0\0", 6, MMOOD_ERROR_UNSUPPORTED, "BMP"},
         {"<svg xmlns=", 11, MMOOD_ERROR_UNSUPPORTED, "SVG"},
+        {"<?xml version=\"1.0\"?>\n<!-- drawn -->\n<svg xmlns=", 47, MMOOD_ERROR_UNSUPPORTED,
+         "SVG"},
+        {"<!DOCTYPE svg PUBLIC", 20, MMOOD_ERROR_UNSUPPORTED, "SVG"},
+        {"<?xml version=\"1.0\"?><feed>", 27, MMOOD_ERROR_FORMAT, "XML"},
+        {"\xef\xbb\xbf\r\n <!DocType HTML>", 21, MMOOD_ERROR_FORMAT, "HTML"},
+        {"<HEAD><TITLE>404", 16, MMOOD_ERROR_FORMAT, "HTML"},
+        {"version https://git-lfs.github.com/spec/v1\n", 43, MMOOD_ERROR_FORMAT, "git-lfs"},
+        {"{\"error\":\"not found\"}", 21, MMOOD_ERROR_FORMAT, "JSON"},
+        {"\0\5\x16\7\0\2\0\0", 8, MMOOD_ERROR_FORMAT, "AppleDouble"},
+        {"RIFF\0\0\0\0WAVE", 12, MMOOD_ERROR_FORMAT, "RIFF"},
+        {"P6\n1 1\n255\nabc", 14, MMOOD_ERROR_UNSUPPORTED, "PPM"},
+        {" \n\t ", 4, MMOOD_ERROR_FORMAT, "no picture"},
+        {"", 0, MMOOD_ERROR_FORMAT, "empty"},
         {"%PDF-1.4", 8, MMOOD_ERROR_FORMAT, "PDF"},
         {"hello", 5, MMOOD_ERROR_FORMAT, "no picture"},
         {"\xff\xd8\xff", 3, MMOOD_ERROR_FORMAT, "JPEG"},
@@ -130,6 +143,27 @@ static void test_cmyk(void **unused) {
     assert_in_range(pixel[1], 47, 51);
     assert_in_range(pixel[2], 29, 33);
     mmood_image_free(image);
+}
+
+/* Twelve bits a sample, and the lossless process: named, not called broken. */
+static void test_rare_jpegs(void **unused) {
+    (void)unused;
+    uint8_t *data;
+    size_t size, at = 2;
+    mmood_image *image;
+    mmood_error error;
+    assert_ok(mm_file_read(&data, &size, "data/image/rgb_420.jpg", 1 << 20, &error), error);
+    while (at + 4 < size && data[at + 1] != 0xc0)
+        at += 2 + ((size_t)data[at + 2] << 8 | data[at + 3]);
+    assert_true(at + 4 < size);
+    data[at + 4] = 12;
+    assert_int_equal(mmood_image_decode(&image, data, size, NULL, &error), MMOOD_ERROR_UNSUPPORTED);
+    assert_non_null(strstr(error.message, "12"));
+    data[at + 4] = 8;
+    data[at + 1] = 0xc3;
+    assert_int_equal(mmood_image_decode(&image, data, size, NULL, &error), MMOOD_ERROR_UNSUPPORTED);
+    assert_non_null(strstr(error.message, "0xc3"));
+    free(data);
 }
 
 static void test_exif(void **unused) {
@@ -225,15 +259,11 @@ static void test_from_rgb(void **unused) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_bad_files),
-        cmocka_unit_test(test_other_formats_are_named),
-        cmocka_unit_test(test_pixel_limit),
-        cmocka_unit_test(test_alpha),
-        cmocka_unit_test(test_cmyk),
-        cmocka_unit_test(test_exif),
-        cmocka_unit_test(test_suffix_does_not_matter),
-        cmocka_unit_test(test_every_prefix),
-        cmocka_unit_test(test_from_rgb),
+        cmocka_unit_test(test_bad_files),    cmocka_unit_test(test_other_formats_are_named),
+        cmocka_unit_test(test_pixel_limit),  cmocka_unit_test(test_alpha),
+        cmocka_unit_test(test_cmyk),         cmocka_unit_test(test_rare_jpegs),
+        cmocka_unit_test(test_exif),         cmocka_unit_test(test_suffix_does_not_matter),
+        cmocka_unit_test(test_every_prefix), cmocka_unit_test(test_from_rgb),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

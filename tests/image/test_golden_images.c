@@ -47,19 +47,42 @@ static void check_crop(const mm_tensor *tensor, const char *name, int edge, int 
     mmood_image_free(image);
 }
 
+static void check_squash(const mm_tensor *tensor, const char *name, int width, int height,
+                         int filter) {
+    mmood_error error;
+    size_t size = (size_t)width * (size_t)height * 3;
+    assert_int_equal(tensor->elements, size);
+    mmood_preprocess settings = {.resize = 1,
+                                 .resize_width = width,
+                                 .resize_height = height,
+                                 .filter = (mmood_filter)filter,
+                                 .crop_width = width,
+                                 .crop_height = height};
+    mmood_image *image = load(name, 0);
+    uint8_t *out = malloc(size);
+    assert_ok(mmood_image_preprocess(out, size, image, &settings, &error), error);
+    compare(tensor->name, out, tensor->data, size);
+    free(out);
+    mmood_image_free(image);
+}
+
 static void test_all(void **unused) {
     (void)unused;
     mm_safetensors *golden;
     mmood_error error;
     assert_ok(mm_safetensors_open(&golden, "data/image/golden.safetensors", &error), error);
-    size_t crops = 0, uprights = 0;
+    size_t crops = 0, uprights = 0, squashes = 0;
     for (size_t i = 0; i < mm_safetensors_count(golden); i++) {
         const mm_tensor *tensor = mm_safetensors_at(golden, i);
         char name[128];
-        int edge, crop, filter;
+        int edge, crop, filter, width, height;
         if (sscanf(tensor->name, "%127[^|]|%d|%d|%d", name, &edge, &crop, &filter) == 4) {
             check_crop(tensor, name, edge, crop, filter);
             crops++;
+        } else if (sscanf(tensor->name, "%127[^|]|squash|%d|%d|%d", name, &width, &height,
+                          &filter) == 4) {
+            check_squash(tensor, name, width, height, filter);
+            squashes++;
         } else {
             assert_int_equal(sscanf(tensor->name, "%127[^|]|upright", name), 1);
             mmood_image *image = load(name, 1);
@@ -70,7 +93,7 @@ static void test_all(void **unused) {
             uprights++;
         }
     }
-    assert_true(crops > 100 && uprights == 10);
+    assert_true(crops > 100 && uprights == 10 && squashes == 24);
     mm_safetensors_free(golden);
 }
 

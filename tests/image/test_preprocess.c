@@ -2,11 +2,14 @@
  * edges. */
 #include "test.h"
 
+#include "base/file.h"
 #include "image/preprocess_config.h"
 
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
+#include <unistd.h>
 
 static mmood_preprocess parse(const char *text) {
     mmood_preprocess out;
@@ -41,6 +44,13 @@ static void test_variants(void **unused) {
     p = parse("{\"size\":224,\"resize_mode\":\"squash\"}");
     assert_int_equal(p.shortest_edge, 0);
     assert_int_equal(p.resize_height, 224);
+    p = parse("{\"size\":{\"height\":20,\"width\":30},\"resize_mode\":\"squash\"}");
+    assert_int_equal(p.shortest_edge, 0);
+    assert_int_equal(p.resize_width, 30);
+    p = parse("{\"size\":{\"height\":96,\"width\":96},\"resize_mode\":\"shortest\"}");
+    assert_int_equal(p.shortest_edge, 96);
+    p = parse("{\"image_processor_type\":\"CLIPImageProcessorFast\",\"do_pad\":false}");
+    assert_int_equal(p.shortest_edge, 224);
     p = parse("{\"image_mean\":0.5,\"image_std\":[0.5,0.25,1],\"rescale_factor\":0.5,\"do_resize\":"
               "false}");
     assert_true(p.mean[1] == 0.5f && p.std[1] == 0.25f && p.rescale_factor == 0.5f && !p.resize);
@@ -53,18 +63,26 @@ static void test_refused(void **unused) {
     static const struct {
         const char *text, *says;
     } cases[] = {
-        {"{\"resample\":1}", "resample"},
-        {"{\"size\":{\"longest_edge\":224}}", "size"},
-        {"{\"size\":0}", "size"},
-        {"{\"size\":\"big\"}", "size"},
-        {"{\"size\":100000000}", "size"},
-        {"{\"crop_size\":-1}", "crop_size"},
-        {"{\"crop_size\":{\"height\":3}}", "crop_size"},
-        {"{\"image_std\":[1,0,1]}", "image_std"},
-        {"{\"image_mean\":[1,2]}", "image_mean"},
-        {"{\"do_resize\":1}", "do_resize"},
-        {"{\"rescale_factor\":0}", "rescale_factor"},
-        {"{\"resize_mode\":\"longest\"}", "resize_mode"},
+        {"{\"resample\":1}", "resample is 1; 2 (bilinear) and 3 (bicubic)"},
+        {"{\"resample\":\"cubic\"}", "resample is \"cubic\""},
+        {"{\"size\":{\"longest_edge\":224}}", "size is {\"longest_edge\":224}"},
+        {"{\"size\":[224,224]}", "size is [224,224]"},
+        {"{\"size\":0}", "size is 0; a whole number from 1"},
+        {"{\"size\":\"big\"}", "size is \"big\""},
+        {"{\"size\":100000000}", "size is 100000000"},
+        {"{\"size\":{\"shortest_edge\":2.5}}", "size.shortest_edge is 2.5"},
+        {"{\"crop_size\":-1}", "crop_size is -1"},
+        {"{\"crop_size\":{\"height\":3}}", "crop_size: width is nothing"},
+        {"{\"image_std\":[1,0,1]}", "image_std is [1,0,1]; three numbers"},
+        {"{\"image_mean\":[1,2]}", "image_mean is [1,2]"},
+        {"{\"image_mean\":"
+         "\"0123456789012345678901234567890123456789012345678901234567890123456789\"}",
+         "image_mean is \"01234567890123456789012345678901234567890123456789012345678...; three"},
+        {"{\"do_resize\":1}", "do_resize is 1; true or false"},
+        {"{\"do_pad\":true}", "do_pad is true"},
+        {"{\"rescale_factor\":0}", "rescale_factor is 0"},
+        {"{\"resize_mode\":\"longest\"}", "resize_mode is \"longest\""},
+        {"{\"size\":{\"height\":20,\"width\":30},\"resize_mode\":\"shortest\"}", "must be equal"},
         {"{\"image_processor_type\":\"ViTImageProcessor\"}", "ViTImageProcessor"},
         {"[1]", "object"},
         {"{", "JSON"},
@@ -78,6 +96,42 @@ static void test_refused(void **unused) {
         if (!strstr(error.message, cases[i].says))
             fail_msg("%s: \"%s\" lacks \"%s\"", cases[i].text, error.message, cases[i].says);
     }
+}
+
+static void write_text(const char *path, const char *text) {
+    mmood_error error;
+    assert_ok(mm_file_write(path, text, strlen(text), &error), error);
+}
+
+/* From a directory: neither file, transformers 4's, and transformers 5's, which wins. */
+static void test_files(void **unused) {
+    (void)unused;
+    char folder[] = "preprocess-XXXXXX", legacy[64], nested[64];
+    mmood_preprocess p;
+    mmood_error error;
+    assert_non_null(mkdtemp(folder));
+    snprintf(legacy, sizeof legacy, "%s/preprocessor_config.json", folder);
+    snprintf(nested, sizeof nested, "%s/processor_config.json", folder);
+    assert_ok(mm_preprocess_load(&p, folder, 96, &error), error);
+    assert_int_equal(p.shortest_edge, 96);
+    assert_int_equal(p.crop_height, 96);
+    write_text(nested, "{\"processor_class\":\"CLIPProcessor\"}");
+    write_text(legacy, "{\"size\":64,\"crop_size\":48}");
+    assert_ok(mm_preprocess_load(&p, folder, 96, &error), error);
+    assert_int_equal(p.shortest_edge, 64);
+    write_text(nested, "{\"image_processor\":{\"size\":{\"shortest_edge\":32},\"crop_size\":32,"
+                       "\"image_mean\":[0.5,0.5,0.5]}}");
+    assert_ok(mm_preprocess_load(&p, folder, 96, &error), error);
+    assert_int_equal(p.shortest_edge, 32);
+    assert_true(p.mean[0] == 0.5f);
+    remove(legacy);
+    assert_ok(mm_preprocess_load(&p, folder, 96, &error), error);
+    assert_int_equal(p.crop_width, 32);
+    write_text(nested, "{\"image_processor\":{\"resample\":0}}");
+    assert_int_equal(mm_preprocess_load(&p, folder, 96, &error), MMOOD_ERROR_UNSUPPORTED);
+    assert_non_null(strstr(error.message, "processor_config.json: resample is 0"));
+    remove(nested);
+    rmdir(folder);
 }
 
 /* The same oblong picture under four configurations: as each says. */
@@ -140,13 +194,35 @@ static void test_extreme_strip(void **unused) {
     free(rgb);
 }
 
+/* A strip squeezed to a square: nothing of the picture's height and the square's width is kept,
+ * which would be 134 MB here. */
+static void test_squashed_strip(void **unused) {
+    (void)unused;
+    size_t length = 200000;
+    uint8_t *rgb = malloc(length * 3), *out = malloc(224 * 224 * 3);
+    struct rusage before, after;
+    mmood_image *image;
+    mmood_error error;
+    memset(rgb, 77, length * 3);
+    assert_ok(mmood_image_from_rgb(&image, rgb, 1, length, &error), error);
+    mmood_preprocess p = parse("{\"size\":{\"height\":224,\"width\":224}}");
+    getrusage(RUSAGE_SELF, &before);
+    assert_ok(mmood_image_preprocess(out, 224 * 224 * 3, image, &p, &error), error);
+    getrusage(RUSAGE_SELF, &after);
+    assert_true(after.ru_maxrss - before.ru_maxrss < 60 << 10); /* KiB */
+    for (size_t i = 0; i < 224 * 224 * 3; i++)
+        assert_int_equal(out[i], 77);
+    mmood_image_free(image);
+    free(out);
+    free(rgb);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_variants),
-        cmocka_unit_test(test_refused),
-        cmocka_unit_test(test_configurations_differ),
-        cmocka_unit_test(test_wrong_calls),
-        cmocka_unit_test(test_extreme_strip),
+        cmocka_unit_test(test_variants),       cmocka_unit_test(test_refused),
+        cmocka_unit_test(test_files),          cmocka_unit_test(test_configurations_differ),
+        cmocka_unit_test(test_wrong_calls),    cmocka_unit_test(test_extreme_strip),
+        cmocka_unit_test(test_squashed_strip),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
