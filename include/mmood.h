@@ -252,7 +252,9 @@ typedef enum mmood_finding_kind {
     MMOOD_FINDING_SPACES,    /* spaces around a label, or a carriage return, trimmed */
     MMOOD_FINDING_ENTITY,    /* an HTML entity such as &amp;, turned into its character */
     MMOOD_FINDING_LONG,      /* so long that a model with 77 tokens may cut it */
-    MMOOD_FINDING_NON_LATIN  /* letters that an English CLIP model has hardly seen */
+    MMOOD_FINDING_NON_LATIN, /* letters that an English CLIP model has hardly seen */
+    MMOOD_FINDING_TWIN /* differs from an earlier label only by case, spaces or how accents are
+                          written, so both have one embedding; both are kept */
 } mmood_finding_kind;
 
 /* Something worth telling about one label. Strings are owned by the labels. */
@@ -262,10 +264,11 @@ typedef struct mmood_finding {
     const char *message; /* one line, without the line number */
 } mmood_finding;
 
-/* Reads labels: UTF-8 text, one a line; or JSON: a list of strings, an object whose values are
- * lists of strings (their keys become sources), or a "mmood-outliers/1" document. Labels are
- * trimmed, blanks and duplicates dropped, each with a finding. FORMAT if it is none of these or no
- * label is left. */
+/* Reads labels: UTF-8 text, one a line ("#" begins no comment); or JSON: a list of strings, an
+ * object whose values are lists of strings or strings (their keys become sources), or a
+ * "mmood-outliers/1" document. Labels are trimmed, HTML entities replaced, blanks and duplicates
+ * dropped, each with a finding (100,000 of them at most). FORMAT if it is none of these or no label
+ * is left, LIMIT over 64 MB, 10 million labels or 4,096 bytes in one. Any thread. */
 MMOOD_API mmood_status mmood_labels_parse(mmood_labels **out, const void *data, size_t size,
                                           mmood_error *error);
 

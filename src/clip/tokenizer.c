@@ -1,5 +1,6 @@
 /* tokenizer.c - text to token ids, step by step as Hugging Face's fast CLIP tokenizer does it:
  * special tokens, NFC and lower case, words, bytes, merges. */
+#include "clip/normalize.h"
 #include "clip/tokenizer_internal.h"
 
 #include "base/buffer.h"

@@ -1,13 +1,11 @@
 /* tokenizer_internal.h - the tables that tokenizer_parse.c fills and tokenizer.c uses, and the
- * steps that have files of their own. */
+ * check of everything else in a tokenizer.json. */
 #ifndef MM_CLIP_TOKENIZER_INTERNAL_H
 #define MM_CLIP_TOKENIZER_INTERNAL_H
 
-#include "base/buffer.h"
 #include "clip/tokenizer.h"
 
 #include <jansson.h>
-#include <utf8proc.h>
 
 enum { MM_MAX_SPECIALS = 64 };
 
@@ -44,12 +42,6 @@ static inline size_t mm_merge_slot(uint32_t left, uint32_t right, size_t mask) {
     uint64_t key = ((uint64_t)left << 32 | right) * 0x9E3779B97F4A7C15u;
     return (size_t)(key >> 32) & mask;
 }
-
-/* White_Space of the Unicode character database. */
-int mm_is_space(utf8proc_int32_t c);
-
-/* Appends valid UTF-8 composed (NFC), with one space for a run of white space, in lower case. */
-mmood_status mm_normalize(mm_buffer *out, const char *text, size_t size, mmood_error *error);
 
 /* UNSUPPORTED unless everything in a tokenizer.json but its tables is CLIP's. */
 mmood_status mm_tokenizer_check_pipeline(const json_t *root, mmood_error *error);

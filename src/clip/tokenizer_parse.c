@@ -1,5 +1,6 @@
 /* tokenizer_parse.c - reading CLIP's vocabulary and merges: tokenizer.json, or vocab.json +
  * merges.txt. */
+#include "clip/normalize.h"
 #include "clip/tokenizer_internal.h"
 
 #include "base/error.h"

@@ -5,6 +5,7 @@
 #include "base/buffer.h"
 #include "base/error.h"
 #include "base/file.h"
+#include "clip/normalize.h"
 #include "detect/entities.h"
 
 #include <stdarg.h>
@@ -13,13 +14,28 @@
 #include <string.h>
 #include <utf8proc.h>
 
-enum { MAX_FILE = 64 << 20, MAX_LABEL = 4096, MAX_LABELS = 10000000, LONG_LABEL = 200 };
+enum {
+    MAX_FILE = 64 << 20,
+    MAX_LABEL = 4096,
+    MAX_LABELS = 10000000,
+    MAX_FINDINGS = 100000,
+    LONG_LABEL = 200
+};
 
 typedef struct label {
     char *text;
+    char
+        *key; /* the text as the tokenizer sees it: equal keys, equal tokens; often `text` itself */
     char *source;
     size_t line;
 } label;
+
+/* Finds labels by text or by key: open addressing, index + 1 of the label, or 0. */
+typedef struct table {
+    size_t *slots;
+    size_t size; /* a power of two */
+    int by_key;
+} table;
 
 struct mmood_labels {
     label *items;
@@ -28,26 +44,35 @@ struct mmood_labels {
     mmood_finding *findings;
     size_t finding_count;
     size_t finding_room;
-    size_t *slots; /* open addressing over items by text: index + 1, or 0 */
-    size_t slot_count;
+    table texts;
+    table keys; /* the first label with each key */
 };
 
 mmood_labels *mm_labels_create(void) {
-    return calloc(1, sizeof(mmood_labels));
+    mmood_labels *labels = calloc(1, sizeof *labels);
+    if (labels)
+        labels->keys.by_key = 1;
+    return labels;
+}
+
+static void free_label(label l) {
+    if (l.key != l.text)
+        free(l.key);
+    free(l.text);
+    free(l.source);
 }
 
 void mmood_labels_free(mmood_labels *labels) {
     if (!labels)
         return;
-    for (size_t i = 0; i < labels->count; i++) {
-        free(labels->items[i].text);
-        free(labels->items[i].source);
-    }
+    for (size_t i = 0; i < labels->count; i++)
+        free_label(labels->items[i]);
     for (size_t i = 0; i < labels->finding_count; i++)
         free((void *)(uintptr_t)labels->findings[i].message);
     free(labels->items);
     free(labels->findings);
-    free(labels->slots);
+    free(labels->texts.slots);
+    free(labels->keys.slots);
     free(labels);
 }
 
@@ -84,13 +109,37 @@ static int grow(void **items, size_t *room, size_t count, size_t size) {
     return 1;
 }
 
+/* Labels are valid UTF-8, but "%.200s" may have cut one inside a character. */
+static void drop_cut_characters(char *text) {
+    char *to = text;
+    for (size_t left = strlen(text); left > 0;) {
+        utf8proc_int32_t c;
+        utf8proc_ssize_t n =
+            utf8proc_iterate((const utf8proc_uint8_t *)text, (utf8proc_ssize_t)left, &c);
+        size_t length = n > 0 ? (size_t)n : 1;
+        if (n > 0) {
+            memmove(to, text, length);
+            to += length;
+        }
+        text += length;
+        left -= length;
+    }
+    *to = 0;
+}
+
 mmood_status mm_labels_note(mmood_labels *labels, mmood_finding_kind kind, size_t line,
                             mmood_error *error, const char *format, ...) {
     char text[512];
+    if (labels->finding_count == MAX_FINDINGS)
+        return MMOOD_OK;
     va_list arguments;
     va_start(arguments, format);
     vsnprintf(text, sizeof text, format, arguments);
     va_end(arguments);
+    if (labels->finding_count == MAX_FINDINGS - 1)
+        snprintf(text, sizeof text, "from here on more than %d findings: the rest is left out",
+                 (int)MAX_FINDINGS);
+    drop_cut_characters(text);
     char *copy = strdup(text);
     void *findings = labels->findings;
     if (!copy ||
@@ -112,28 +161,33 @@ static uint64_t hash_text(const char *text) {
     return hash;
 }
 
-/* The slot of `text`: taken by an equal label, or free. */
-static size_t find_slot(const mmood_labels *labels, const char *text) {
-    size_t slot = (size_t)hash_text(text) & (labels->slot_count - 1);
-    while (labels->slots[slot] && strcmp(labels->items[labels->slots[slot] - 1].text, text) != 0)
-        slot = (slot + 1) & (labels->slot_count - 1);
-    return slot;
+static const char *entry_text(const mmood_labels *labels, const table *t, size_t entry) {
+    return t->by_key ? labels->items[entry - 1].key : labels->items[entry - 1].text;
 }
 
-static int grow_slots(mmood_labels *labels) {
-    if (2 * (labels->count + 1) <= labels->slot_count)
+/* The slot of `text`: taken by an equal label, or free. */
+static size_t *find_slot(const mmood_labels *labels, const table *t, const char *text) {
+    size_t slot = (size_t)hash_text(text) & (t->size - 1);
+    while (t->slots[slot] && strcmp(entry_text(labels, t, t->slots[slot]), text) != 0)
+        slot = (slot + 1) & (t->size - 1);
+    return &t->slots[slot];
+}
+
+/* Makes room for one more label; 0 if memory is out. */
+static int grow_table(const mmood_labels *labels, table *t) {
+    if (2 * (labels->count + 1) <= t->size)
         return 1;
-    size_t *old = labels->slots;
-    size_t wanted = labels->slot_count ? 2 * labels->slot_count : 256;
-    labels->slots = calloc(wanted, sizeof *labels->slots);
-    if (!labels->slots) {
-        labels->slots = old;
+    table old = *t;
+    size_t wanted = old.size ? 2 * old.size : 256;
+    size_t *slots = calloc(wanted, sizeof *slots);
+    if (!slots)
         return 0;
-    }
-    labels->slot_count = wanted;
-    for (size_t i = 0; i < labels->count; i++)
-        labels->slots[find_slot(labels, labels->items[i].text)] = i + 1;
-    free(old);
+    t->slots = slots;
+    t->size = wanted;
+    for (size_t i = 0; i < old.size; i++)
+        if (old.slots[i])
+            *find_slot(labels, t, entry_text(labels, t, old.slots[i])) = old.slots[i];
+    free(old.slots);
     return 1;
 }
 
@@ -224,36 +278,68 @@ static mmood_status note_kept(mmood_labels *labels, const char *text, size_t lin
     return status;
 }
 
+/* Fills in the key of a label that has its text. */
+static mmood_status find_key(label *l, mmood_error *error) {
+    mm_buffer key = {0};
+    mmood_status status = mm_normalize(&key, l->text, strlen(l->text), error);
+    if (status != MMOOD_OK || !key.data || strcmp(key.data, l->text) == 0) {
+        mm_buffer_free(&key);
+        l->key = l->text;
+    } else {
+        l->key = key.data;
+    }
+    return status;
+}
+
+static mmood_status no_memory(const mmood_labels *labels, mmood_error *error) {
+    return mm_error_set(error, MMOOD_ERROR_MEMORY, "no memory for %zu labels", labels->count + 1);
+}
+
+/* Puts a label into the list and the tables, and notes what is odd about it. Takes ownership,
+ * unless it fails before that; then `*kept` stays 0. */
+static mmood_status append(mmood_labels *labels, label l, int *kept, mmood_error *error) {
+    void *items = labels->items;
+    if (!grow_table(labels, &labels->keys) ||
+        !grow(&items, &labels->room, labels->count, sizeof *labels->items))
+        return no_memory(labels, error);
+    labels->items = items;
+    labels->items[labels->count++] = l;
+    *find_slot(labels, &labels->texts, l.text) = labels->count;
+    *kept = 1;
+    size_t *twin = find_slot(labels, &labels->keys, l.key);
+    mmood_status status = MMOOD_OK;
+    if (*twin) {
+        const label *first = &labels->items[*twin - 1];
+        status = mm_labels_note(labels, MMOOD_FINDING_TWIN, l.line, error,
+                                "\"%.100s\" has the same tokens as \"%.100s\" on line %zu: a model "
+                                "cannot tell them apart",
+                                l.text, first->text, first->line);
+    } else {
+        *twin = labels->count;
+    }
+    return status == MMOOD_OK ? note_kept(labels, l.text, l.line, error) : status;
+}
+
 /* Takes ownership of `text`, trimmed already. */
 static mmood_status keep(mmood_labels *labels, char *text, const char *source, size_t line,
                          mmood_error *error) {
-    if (!grow_slots(labels)) {
-        free(text);
-        return mm_error_set(error, MMOOD_ERROR_MEMORY, "no memory for %zu labels",
-                            labels->count + 1);
-    }
-    size_t slot = find_slot(labels, text);
-    if (labels->slots[slot]) {
-        const label *first = &labels->items[labels->slots[slot] - 1];
-        mmood_status status =
-            mm_labels_note(labels, MMOOD_FINDING_DUPLICATE, line, error,
-                           "\"%.200s\" is already on line %zu; it counts once", text, first->line);
-        free(text);
-        return status;
-    }
-    void *items = labels->items;
-    char *origin = source && source[0] ? strdup(source) : NULL;
-    if ((source && source[0] && !origin) ||
-        !grow(&items, &labels->room, labels->count, sizeof *labels->items)) {
-        free(text);
-        free(origin);
-        return mm_error_set(error, MMOOD_ERROR_MEMORY, "no memory for %zu labels",
-                            labels->count + 1);
-    }
-    labels->items = items;
-    labels->items[labels->count++] = (label){text, origin, line};
-    labels->slots[slot] = labels->count;
-    return note_kept(labels, text, line, error);
+    label l = {text, text, NULL, line};
+    int kept = 0;
+    mmood_status status = grow_table(labels, &labels->texts) ? MMOOD_OK : no_memory(labels, error);
+    size_t twin = status == MMOOD_OK ? *find_slot(labels, &labels->texts, text) : 0;
+    if (twin)
+        status = mm_labels_note(labels, MMOOD_FINDING_DUPLICATE, line, error,
+                                "\"%.200s\" is already on line %zu; it counts once", text,
+                                labels->items[twin - 1].line);
+    else if (status == MMOOD_OK && source && source[0] && !(l.source = strdup(source)))
+        status = no_memory(labels, error);
+    if (!twin && status == MMOOD_OK)
+        status = find_key(&l, error);
+    if (!twin && status == MMOOD_OK)
+        status = append(labels, l, &kept, error);
+    if (!kept)
+        free_label(l);
+    return status;
 }
 
 mmood_status mm_labels_add(mmood_labels *labels, const char *text, size_t size, const char *source,
@@ -266,12 +352,17 @@ mmood_status mm_labels_add(mmood_labels *labels, const char *text, size_t size, 
     mm_buffer once = {0}, twice = {0};
     int escaped = mm_unescape_html(&once, text, size);
     mm_unescape_html(&twice, once.size ? once.data : "", once.size); /* "&amp;amp;" happens */
+    int failed = once.failed || twice.failed;
     mm_buffer_free(&once);
     size_t before = space_at_start(twice.size ? twice.data : "", twice.size);
     size_t after = before < twice.size ? space_at_end(twice.data + before, twice.size - before) : 0;
     size_t length = twice.size - before - after;
     char *clean = length ? strndup(twice.data + before, length) : NULL;
     mm_buffer_free(&twice);
+    if (failed) {
+        free(clean);
+        return mm_error_set(error, MMOOD_ERROR_MEMORY, "no memory for a label");
+    }
     if (length == 0)
         return mm_labels_note(labels, MMOOD_FINDING_BLANK, line, error, "blank, skipped");
     if (!clean)
@@ -290,17 +381,6 @@ mmood_status mm_labels_add(mmood_labels *labels, const char *text, size_t size, 
 }
 
 /* ---- Files --------------------------------------------------------------------------------- */
-
-/* Why bytes that are no text cannot be labels; NULL if they may. */
-static const char *refuse(const uint8_t *data, size_t size) {
-    if (size >= 2 && ((data[0] == 0xff && data[1] == 0xfe) || (data[0] == 0xfe && data[1] == 0xff)))
-        return "the file is UTF-16 (it begins with its byte-order mark); save it as UTF-8";
-    if (size >= 5 && (memcmp(data, "<!DOC", 5) == 0 || memcmp(data, "<html", 5) == 0))
-        return "the file is an HTML page, not a list of labels";
-    if (memchr(data, 0, size < 4096 ? size : 4096))
-        return "the file is binary, not a list of labels: one a line, or JSON";
-    return NULL;
-}
 
 static mmood_status read_text(mmood_labels *labels, const char *text, size_t size,
                               mmood_error *error) {
@@ -323,9 +403,6 @@ mmood_status mmood_labels_parse(mmood_labels **out, const void *data, size_t siz
                                 mmood_error *error) {
     *out = NULL;
     const char *text = data;
-    const char *reason = size ? refuse(data, size) : NULL;
-    if (reason)
-        return mm_error_set(error, MMOOD_ERROR_FORMAT, "%s", reason);
     if (size > MAX_FILE)
         return mm_error_set(error, MMOOD_ERROR_LIMIT,
                             "%zu bytes of labels; at most %d are possible", size, (int)MAX_FILE);
@@ -338,6 +415,8 @@ mmood_status mmood_labels_parse(mmood_labels **out, const void *data, size_t siz
         text += 3;
         size -= 3;
     }
+    if (status == MMOOD_OK)
+        status = mm_labels_refuse(text, size, error);
     size_t start = space_at_start(size ? text : "", size);
     int json = start < size && (text[start] == '[' || text[start] == '{');
     if (status == MMOOD_OK)

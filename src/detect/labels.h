@@ -4,6 +4,9 @@
 
 #include "mmood.h"
 
+/* FORMAT, with what it is, for bytes that cannot be meant as labels. */
+mmood_status mm_labels_refuse(const void *data, size_t size, mmood_error *error);
+
 /* An empty list; NULL if memory is out. */
 mmood_labels *mm_labels_create(void);
 
@@ -13,7 +16,7 @@ mmood_labels *mm_labels_create(void);
 mmood_status mm_labels_add(mmood_labels *labels, const char *text, size_t size, const char *source,
                            size_t line, mmood_error *error);
 
-/* Adds a finding with a formatted message. */
+/* Adds a finding with a formatted message; not after 100,000, the last of which says so. */
 mmood_status mm_labels_note(mmood_labels *labels, mmood_finding_kind kind, size_t line,
                             mmood_error *error, const char *format, ...)
     __attribute__((format(printf, 5, 6)));

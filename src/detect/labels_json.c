@@ -60,7 +60,7 @@ mmood_status mm_labels_read_json(mmood_labels *labels, const void *data, size_t 
     json_t *value;
     if (json_is_array(document)) {
         status = add_list(labels, document, NULL, &position, error);
-    } else if (json_object_get(document, "format")) {
+    } else if (json_is_string(json_object_get(document, "format"))) {
         status = read_outliers(labels, document, error);
     } else {
         json_object_foreach(document, key, value) {

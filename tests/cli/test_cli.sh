@@ -145,7 +145,11 @@ says out "2 labels"
 expect 0 "$mmood" labels check "$work/labels.txt" --json
 says out '"labels":["cat","dog"]'
 lacks out '\r'
+printf 'cat\nCat\n' >"$work/twins.txt"
+expect 0 "$mmood" labels check "$work/twins.txt"
+says out "line 2: twin"
 expect 1 "$mmood" labels check $pictures/ok.jpg
+says err "a JPEG picture"
 expect 1 "$mmood" labels check "$work/absent.txt"
 expect 2 "$mmood" labels list "$work/labels.txt"
 

@@ -8,6 +8,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <utf8proc.h>
 
 static mmood_labels *parse(const char *text, size_t size) {
     mmood_labels *labels;
@@ -110,8 +111,22 @@ static void test_refused(void **unused) {
         {"\xff\xfe"
          "c\0a\0t\0",
          8, "UTF-16"},
-        {"\x89PNG\0\0", 6, "binary"},
+        {"\xfe\xff\0c\0a", 6, "UTF-16"},
+        {"c\0a\0t\0\r\0\n\0", 10, "UTF-16"},
+        {"\0c\0a\0t", 6, "UTF-16"},
+        {"cat\0dog", 7, "binary"},
+        {"\x89PNG\r\n\x1a\n\0\0", 10, "PNG picture"},
+        {"GIF89a\x90\x01\x2c\x01\xf7", 11, "GIF picture"},
+        {"\xff\xd8\xff\xe1", 4, "JPEG picture"},
+        {"\x40\x01\0\0\0\0\0\0{\"", 10, "safetensors"},
         {"<!DOCTYPE html>", 15, "HTML"},
+        {"\n <!doctype HTML>", 17, "HTML"},
+        {"\xef\xbb\xbf<HTML lang=en>", 17, "HTML"},
+        {"<?xml version='1.0'?>", 21, "XML"},
+        {"version https://git-lfs.github.com/spec/v1\noid", 46, "git lfs pull"},
+        {"%PDF-1.4\n", 9, "PDF"},
+        {"{cat}", 5, "near 'cat'"},
+        {"{\"a\":{\"b\":[\"c\"]}}", 17, "label 1 is not a string"},
         {"[\"cat\", 3]", 10, "label 2 is not a string"},
         {"[\"cat\"", 6, "line 1"},
         {"{\"format\":\"x/9\",\"labels\":[]}", 28, "x/9"},
@@ -152,6 +167,78 @@ static void test_hints(void **unused) {
     mmood_labels_free(labels);
 }
 
+/* Labels with the same tokens: a model cannot tell them apart. */
+static void test_twins(void **unused) {
+    (void)unused;
+    static const char text[] =
+        "cat\nCat\ncaf\xc3\xa9\nCAFE\xcc\x81\nhot dog\nhot  dog\nhot_dog\nCAT\ncat";
+    mmood_labels *labels = parse(text, sizeof text - 1);
+    size_t line;
+    assert_int_equal(mmood_labels_count(labels), 8);
+    assert_int_equal(findings_of(labels, MMOOD_FINDING_TWIN, &line), 4);
+    assert_int_equal(line, 8);
+    assert_int_equal(findings_of(labels, MMOOD_FINDING_DUPLICATE, &line), 1);
+    assert_int_equal(line, 9);
+    mmood_labels_free(labels);
+    EXPECT("BMW\nII*\nGIF89a\nPK\n%PDF", "BMW", "II*", "GIF89a", "PK", "%PDF");
+    EXPECT("{\"format\":[\"PDF\"],\"colour\":[\"red\"]}", "PDF", "red");
+}
+
+/* Findings stay valid UTF-8 when they cut a label, and are bounded. */
+static void test_findings(void **unused) {
+    (void)unused;
+    for (size_t shift = 0; shift < 3; shift++) {
+        mm_buffer text = {0};
+        mm_buffer_append(&text, "xx", shift);
+        for (int i = 0; i < 100; i++)
+            mm_buffer_puts(&text, "\xe7\x8c\xab");
+        mmood_labels *labels = parse(text.data, text.size);
+        assert_int_equal(mmood_labels_finding_count(labels), 2);
+        for (size_t i = 0; i < 2; i++) {
+            const char *message = mmood_labels_finding(labels, i).message;
+            utf8proc_uint8_t *copy;
+            assert_true(
+                utf8proc_map((const utf8proc_uint8_t *)message, 0, &copy, UTF8PROC_NULLTERM) > 0);
+            free(copy);
+        }
+        mmood_labels_free(labels);
+        mm_buffer_free(&text);
+    }
+    mm_buffer blanks = {0};
+    for (int i = 0; i < 150000; i++)
+        mm_buffer_puts(&blanks, "\n");
+    mm_buffer_puts(&blanks, "cat");
+    mmood_labels *labels = parse(blanks.data, blanks.size);
+    assert_int_equal(mmood_labels_finding_count(labels), 100000);
+    assert_non_null(strstr(mmood_labels_finding(labels, 99999).message, "left out"));
+    mmood_labels_free(labels);
+    mm_buffer_free(&blanks);
+}
+
+static void test_entities(void **unused) {
+    (void)unused;
+    static const char *const cases[][2] = {
+        {"&lt;&gt;&quot;&apos;&nbsp;&amp;", "<>\"' &"},
+        {"&#65;&#x41;&#X41;&#x1F600;", "AAA\xf0\x9f\x98\x80"},
+        {"&amp", "&amp"}, /* without its semicolon */
+        {"&AMP;", "&AMP;"},
+        {"&", "&"},
+        {"&#;&#x;&#xg;", "&#;&#x;&#xg;"},
+        {"&#0;&#31;", "&#0;&#31;"},                   /* no control characters */
+        {"&#xd800;&#x110000;", "&#xd800;&#x110000;"}, /* no characters at all */
+        {"&#99999999999;", "&#99999999999;"},
+        {"&#65", "&#65"},
+        {"&&amp;&", "&&&"},
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        mm_buffer out = {0};
+        int changed = mm_unescape_html(&out, cases[i][0], strlen(cases[i][0]));
+        assert_string_equal(out.data, cases[i][1]);
+        assert_int_equal(changed, strcmp(cases[i][0], cases[i][1]) != 0);
+        mm_buffer_free(&out);
+    }
+}
+
 /* Many labels: the search for duplicates must not be quadratic. */
 static void test_many(void **unused) {
     (void)unused;
@@ -187,7 +274,8 @@ int main(void) {
         cmocka_unit_test(test_untidy_file), cmocka_unit_test(test_text),
         cmocka_unit_test(test_json),        cmocka_unit_test(test_refused),
         cmocka_unit_test(test_hints),       cmocka_unit_test(test_many),
-        cmocka_unit_test(test_templates),
+        cmocka_unit_test(test_templates),   cmocka_unit_test(test_twins),
+        cmocka_unit_test(test_findings),    cmocka_unit_test(test_entities),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -1,8 +1,7 @@
-/* tokenizer_normalize.c - what CLIP's tokenizer does to a text before it looks for words: Unicode's
- * composed form (NFC), runs of white space to one space, lower case. utf8proc has the tables and
- * composes; marks are put in order here, since utf8proc sorts them in quadratic time: a text of a
- * megabyte of marks would take it minutes. */
-#include "clip/tokenizer_internal.h"
+/* normalize.c - Unicode's composed form (NFC), runs of white space to one space, lower case.
+ * utf8proc has the tables and composes; marks are put in order here, since utf8proc sorts them in
+ * quadratic time: a text of a megabyte of marks would take it minutes. */
+#include "clip/normalize.h"
 
 #include "base/error.h"
 
