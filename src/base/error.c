@@ -4,6 +4,7 @@
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
+#include <utf8proc.h>
 
 const char *mmood_version(void) {
     return MMOOD_VERSION_STRING;
@@ -33,12 +34,18 @@ const char *mmood_status_name(mmood_status status) {
     return "unknown";
 }
 
-/* Messages are promised to be one line: what comes from a file may hold control characters. */
+/* Messages are promised to be one line of UTF-8: what comes from a file may hold control characters
+ * or other bytes, and a cut may have split a character. */
 static void flatten(char *text) {
-    for (; *text; text++) {
-        unsigned char c = (unsigned char)*text;
-        if (c < 0x20 || c == 0x7f)
+    utf8proc_int32_t c;
+    while (*text) {
+        utf8proc_ssize_t n = utf8proc_iterate((const utf8proc_uint8_t *)text,
+                                              (utf8proc_ssize_t)strnlen(text, 4), &c);
+        if (n < 1)
+            *text = '?';
+        else if (c < 0x20 || c == 0x7f)
             *text = ' ';
+        text += n < 1 ? 1 : n;
     }
 }
 

@@ -1,4 +1,7 @@
 /* file.c - memory maps, whole-file reads and atomic writes on POSIX. */
+#ifndef _XOPEN_SOURCE
+#define _XOPEN_SOURCE 700 /* realpath */
+#endif
 #include "base/file.h"
 
 #include "base/error.h"
@@ -114,7 +117,21 @@ static mmood_status write_all(int fd, const uint8_t *data, size_t size, mmood_er
     return MMOOD_OK;
 }
 
-mmood_status mm_file_write(const char *path, const void *data, size_t size, mmood_error *error) {
+/* For what cannot be replaced, such as /dev/null: renaming over a device would destroy it. */
+static mmood_status write_directly(const char *path, const void *data, size_t size,
+                                   mmood_error *error) {
+    int fd = open(path, O_WRONLY | O_CLOEXEC);
+    if (fd < 0)
+        return mm_error_set(error, MMOOD_ERROR_IO, "cannot be opened for writing: %s",
+                            strerror(errno));
+    mmood_status status = write_all(fd, data, size, error);
+    if (close(fd) != 0 && !status)
+        status = mm_error_set(error, MMOOD_ERROR_IO, "cannot be closed: %s", strerror(errno));
+    return status;
+}
+
+static mmood_status write_and_rename(const char *path, const void *data, size_t size,
+                                     mmood_error *error) {
     size_t length = strlen(path);
     char *temporary = malloc(length + 8);
     if (!temporary)
@@ -139,6 +156,19 @@ mmood_status mm_file_write(const char *path, const void *data, size_t size, mmoo
     if (status)
         unlink(temporary);
     free(temporary);
+    return status;
+}
+
+mmood_status mm_file_write(const char *path, const void *data, size_t size, mmood_error *error) {
+    struct stat st;
+    int exists = stat(path, &st) == 0;
+    if (exists && S_ISDIR(st.st_mode))
+        return mm_error_set(error, MMOOD_ERROR_IO, "is a directory, expected a file's name");
+    if (exists && !S_ISREG(st.st_mode))
+        return write_directly(path, data, size, error);
+    char *target = exists ? realpath(path, NULL) : NULL; /* a link stays, its file is replaced */
+    mmood_status status = write_and_rename(target ? target : path, data, size, error);
+    free(target);
     return status;
 }
 

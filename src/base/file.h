@@ -21,7 +21,8 @@ mmood_status mm_file_read(uint8_t **out, size_t *size, const char *path, size_t 
                           mmood_error *error);
 
 /* Writes `size` bytes to `path` by way of a temporary file beside it and a rename, so that a reader
- * sees the old or the new contents, never half. */
+ * sees the old or the new contents, never half. A symbolic link stays and its file is replaced;
+ * devices and pipes are written to directly. */
 mmood_status mm_file_write(const char *path, const void *data, size_t size, mmood_error *error);
 
 /* 1 if `path` names something that exists. */

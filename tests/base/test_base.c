@@ -1,19 +1,13 @@
-/* test_base.c - errors, files, JSON, SHA-256, buffers and worker threads. */
+/* test_base.c - errors, SHA-256 and buffers. */
 #include "test.h"
 
 #include "base/buffer.h"
 #include "base/error.h"
-#include "base/file.h"
-#include "base/json.h"
-#include "base/pool.h"
 #include "base/sha256.h"
 
-#include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
-#include <unistd.h>
 
 static void test_errors(void **unused) {
     (void)unused;
@@ -37,62 +31,29 @@ static void test_errors(void **unused) {
     assert_string_equal(mmood_version(), MMOOD_VERSION_STRING);
 }
 
-static void test_files(void **unused) {
+/* A message is one line of UTF-8 whatever it was made of, and wherever it was cut. */
+static void test_messages_are_utf8(void **unused) {
     (void)unused;
     mmood_error error;
-    uint8_t *data;
-    size_t size;
-    mm_map map;
-    assert_ok(mm_file_write("base-test.tmp", "hello", 5, &error), error);
-    assert_ok(mm_file_read(&data, &size, "base-test.tmp", 5, &error), error);
-    assert_int_equal(size, 5);
-    assert_string_equal(data, "hello");
-    free(data);
-    assert_int_equal(mm_file_read(&data, &size, "base-test.tmp", 4, &error), MMOOD_ERROR_LIMIT);
-    assert_ok(mm_map_open(&map, "base-test.tmp", &error), error);
-    assert_memory_equal(map.data, "hello", 5);
-    mm_map_close(&map);
-    assert_ok(mm_file_write("base-test.tmp", "", 0, &error), error);
-    assert_ok(mm_map_open(&map, "base-test.tmp", &error), error);
-    assert_int_equal(map.size, 0);
-    mm_map_close(&map);
-    assert_true(mm_file_exists("base-test.tmp"));
-    unlink("base-test.tmp");
-    assert_false(mm_file_exists("base-test.tmp"));
-    assert_int_equal(mm_map_open(&map, "base-test.tmp", &error), MMOOD_ERROR_IO);
-    assert_int_equal(mm_map_open(&map, ".", &error), MMOOD_ERROR_IO);
-    assert_int_equal(mm_file_read(&data, &size, ".", 9, &error), MMOOD_ERROR_IO);
-    assert_int_equal(mm_file_write("no/such/folder/x", "a", 1, &error), MMOOD_ERROR_IO);
-    char *path = mm_path_join("a/", "b");
-    assert_string_equal(path, "a/b");
-    free(path);
-}
-
-static void test_json(void **unused) {
-    (void)unused;
-    static const struct {
-        const char *text, *says;
-    } bad[] = {{"", "empty"},
-               {"{\"a\":1,\"a\":2}", "duplicate"},
-               {"[1] x", "line 1"},
-               {"{\n\"a\" 1}", "line 2"},
-               {"\"\xff\"", "0xff"}};
-    json_t *value;
-    mmood_error error;
-    for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) {
-        assert_int_equal(mm_json_parse(&value, bad[i].text, strlen(bad[i].text), &error),
-                         MMOOD_ERROR_FORMAT);
-        if (!strstr(error.message, bad[i].says))
-            fail_msg("\"%s\" lacks \"%s\"", error.message, bad[i].says);
+    mm_error_set(&error, MMOOD_ERROR_FORMAT, "%s", "a\x1b[31m\tb\xff\xc3x\xe2\x82\x7f \xc3\xa4");
+    assert_string_equal(error.message, "a [31m b??x??  \xc3\xa4");
+    mm_error_prefix(&error, MMOOD_ERROR_FORMAT, "caf\xe9\n");
+    assert_int_equal(strncmp(error.message, "caf? : a [31m", 13), 0);
+    char text[3000] = "";
+    for (int shift = 0; shift < 3; shift++) {
+        size_t length = (size_t)shift;
+        memset(text, 'x', length);
+        for (; length < 2900; length += 3)
+            memcpy(text + length, "\xe2\x82\xac", 4);
+        mm_error_set(&error, MMOOD_ERROR_FORMAT, "%s", text);
+        assert_true(strlen(error.message) >= sizeof error.message - 4);
+        const char *end = error.message + strlen(error.message);
+        while (end[-1] == '?')
+            end--;
+        assert_memory_equal(end - 3, "\xe2\x82\xac", 3);
+        mm_error_prefix(&error, MMOOD_ERROR_FORMAT, "%s", text);
+        assert_true(strlen(error.message) < sizeof error.message);
     }
-    assert_ok(mm_json_parse(&value, "\xef\xbb\xbf{\"a\":1}", 10, &error), error);
-    json_decref(value);
-    char *deep = malloc(100000);
-    memset(deep, '[', 100000);
-    assert_int_equal(mm_json_parse(&value, deep, 100000, &error), MMOOD_ERROR_FORMAT);
-    free(deep);
-    assert_int_equal(mm_json_load(&value, "no-such.json", 10, &error), MMOOD_ERROR_IO);
-    assert_non_null(strstr(error.message, "no-such.json"));
 }
 
 /* FIPS 180-4's examples, and a million times "a". */
@@ -113,6 +74,21 @@ static void test_sha256(void **unused) {
         mm_sha256_finish(digest, &hash);
         assert_string_equal(digest, cases[i].digest);
     }
+    /* every length around the block's edges: the digest of all digests, by Python's hashlib */
+    uint8_t data[200];
+    for (size_t i = 0; i < sizeof data; i++)
+        data[i] = (uint8_t)(i * 7 + 3);
+    mm_sha256 all;
+    mm_sha256_init(&all);
+    for (size_t n = 0; n < sizeof data; n++) {
+        mm_sha256_init(&hash);
+        mm_sha256_update(&hash, data, n / 3);
+        mm_sha256_update(&hash, data + n / 3, n - n / 3);
+        mm_sha256_finish(digest, &hash);
+        mm_sha256_update(&all, digest, 64);
+    }
+    mm_sha256_finish(digest, &all);
+    assert_string_equal(digest, "466ee381bbc4a6de34133ad71e2d19bd7ac1efe7fbd78829b39564fb7a8e7d20");
     char block[1000];
     memset(block, 'a', sizeof block);
     mm_sha256_init(&hash);
@@ -133,45 +109,27 @@ static void test_buffer(void **unused) {
     for (int i = 0; i < 10000; i++)
         mm_buffer_printf(&buffer, "%04d", i);
     assert_int_equal(buffer.size, 40007);
+    assert_int_equal(buffer.data[buffer.size], 0);
+    assert_memory_equal(buffer.data + 40003, "9999", 5);
     assert_false(buffer.failed);
+    mm_buffer_append(&buffer, NULL, 0);
+    assert_int_equal(buffer.size, 40007);
+    /* an impossible size is remembered, and what is there stays */
+    mm_buffer_append(&buffer, "", SIZE_MAX - 10);
+    assert_true(buffer.failed);
+    mm_buffer_puts(&buffer, "more");
+    assert_int_equal(buffer.size, 40007);
     mm_buffer_free(&buffer);
-}
-
-typedef struct counting {
-    pthread_mutex_t lock;
-    int calls[8];
-    int total;
-} counting;
-
-static void count(void *context, int worker) {
-    counting *c = context;
-    pthread_mutex_lock(&c->lock);
-    c->calls[worker]++;
-    c->total++;
-    pthread_mutex_unlock(&c->lock);
-}
-
-static void test_pool(void **unused) {
-    (void)unused;
-    mm_pool *pool;
-    mmood_error error;
-    counting c = {.lock = PTHREAD_MUTEX_INITIALIZER};
-    assert_true(mm_cpu_count() >= 1);
-    assert_ok(mm_pool_create(&pool, 8, &error), error);
-    assert_int_equal(mm_pool_size(pool), 8);
-    for (int i = 0; i < 500; i++)
-        mm_pool_run(pool, 1 + i % 8, count, &c);
-    assert_int_equal(c.calls[0], 500);
-    assert_int_equal(c.calls[7], 62);
-    assert_int_equal(c.total, 62 * 36 + 1 + 2 + 3 + 4);
-    mm_pool_free(pool);
-    mm_pool_free(NULL);
+    assert_null(buffer.data);
+    mm_buffer_free(&buffer);
 }
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_errors), cmocka_unit_test(test_files),  cmocka_unit_test(test_json),
-        cmocka_unit_test(test_sha256), cmocka_unit_test(test_buffer), cmocka_unit_test(test_pool),
+        cmocka_unit_test(test_errors),
+        cmocka_unit_test(test_messages_are_utf8),
+        cmocka_unit_test(test_sha256),
+        cmocka_unit_test(test_buffer),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
