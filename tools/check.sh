@@ -5,6 +5,8 @@ cd "$(dirname "$0")/.."
 passed=0 failed=0 skipped=0
 logs=build/logs
 mkdir -p "$logs"
+# git refuses a checkout that another user owns, as containers often have it; its list of files would be empty.
+export GIT_CONFIG_COUNT=1 GIT_CONFIG_KEY_0=safe.directory GIT_CONFIG_VALUE_0=$PWD
 
 # check NAME COMMAND...: one check. Exit code 77 means that it cannot be done here.
 check() {
@@ -65,13 +67,18 @@ suite tests-clang build-clang
 check build-fuzz configure_and_build build-fuzz -DCMAKE_BUILD_TYPE=RelWithDebInfo \
     -DCMAKE_C_COMPILER=clang -DMMOOD_FUZZ=ON -DMMOOD_BUILD_TESTS=OFF -DMMOOD_SANITIZE=address,undefined
 check valgrind tools/check_valgrind.sh build
-check format tools/check_format.sh
-check layers tools/check_layers.sh
-check files tools/check_files.sh
+# A check that asks git for the files: skipped in an unpacked archive.
+of_checkout() {
+    [ -e .git ] || { echo "not a git checkout"; return 77; }
+    git ls-files --error-unmatch Makefile && "$@"
+}
+check format of_checkout tools/check_format.sh
+check layers of_checkout tools/check_layers.sh
+check files of_checkout tools/check_files.sh
 check symbols tools/check_symbols.sh build/libmmood.so
 check header tools/check_header.sh
 check install tools/check_install.sh build
-check documents tools/check_documents.sh build
+check documents of_checkout tools/check_documents.sh build
 
 echo "$passed passed, $failed failed, $skipped skipped"
 [ "$failed" = 0 ]
