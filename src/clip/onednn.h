@@ -1,8 +1,9 @@
 /* onednn.h - dense layers on oneDNN: weights packed once, then y = post(x W^T + b) for any number
  * of rows. The only file behind it is onednn.c, the only one that sees dnnl.h (2.6 and 3.x).
  *
- * A row of a result does not depend on how many rows are computed together:
- * tests/clip/test_onednn.c checks that bit for bit on the machine at hand. */
+ * A row of a result does not depend on how many rows are computed together, bit for bit where
+ * mm_engine_is_exact says so, else up to rounding: tests/clip/test_onednn.c checks it on the
+ * machine at hand. */
 #ifndef MM_CLIP_ONEDNN_H
 #define MM_CLIP_ONEDNN_H
 
@@ -20,7 +21,7 @@ const char *mm_engine_version(const mm_engine *engine);
 /* 1 if this CPU multiplies bf16 natively (AVX512-BF16 or AMX), so that bf16 is faster than f32. */
 int mm_engine_has_bf16(void);
 
-/* 1 if a row's bits do not depend on the rows beside it: with AVX-512. */
+/* 1 if a row's bits do not depend on the rows beside it: with oneDNN 2.x and AVX-512. */
 int mm_engine_is_exact(void);
 
 /* Makes oneDNN run single-threaded when called from the calling thread: workers split the work

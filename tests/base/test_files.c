@@ -36,7 +36,7 @@ static void assert_contents(const char *path, const char *expected) {
     size_t size;
     assert_ok(mm_file_read(&data, &size, path, 1000, &error), error);
     assert_int_equal(size, strlen(expected));
-    assert_string_equal(data, expected);
+    assert_string_equal((const char *)data, expected);
     free(data);
 }
 
