@@ -143,6 +143,9 @@ typedef enum mmood_precision {
     MMOOD_PRECISION_BF16
 } mmood_precision;
 
+/* "auto", "f32", "bf16"; static, NULL for an unknown one. Any thread. */
+MMOOD_API const char *mmood_precision_name(mmood_precision precision);
+
 typedef struct mmood_model_options {
     mmood_precision precision;
     int threads;  /* used while loading; 0 = all CPUs this process may use */

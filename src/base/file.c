@@ -189,3 +189,20 @@ char *mm_path_join(const char *directory, const char *name) {
     memcpy(path + a + (size_t)slash, name, b + 1);
     return path;
 }
+
+mmood_status mm_file_read_in(uint8_t **out, size_t *size, const char *directory, const char *name,
+                             size_t limit, mmood_error *error) {
+    char *path = mm_path_join(directory, name);
+    mmood_status status =
+        path ? mm_file_read(out, size, path, limit, error)
+             : mm_error_set(error, MMOOD_ERROR_MEMORY, "no memory for the file's path");
+    free(path);
+    return status == MMOOD_OK ? status : mm_error_prefix(error, status, "%s", name);
+}
+
+int mm_file_exists_in(const char *directory, const char *name) {
+    char *path = mm_path_join(directory, name);
+    int exists = path && mm_file_exists(path);
+    free(path);
+    return exists;
+}

@@ -28,6 +28,11 @@ mmood_status mm_file_write(const char *path, const void *data, size_t size, mmoo
 /* 1 if `path` names something that exists. */
 int mm_file_exists(const char *path);
 
+/* The same two for `directory`/`name`; messages of the first begin with `name`. */
+mmood_status mm_file_read_in(uint8_t **out, size_t *size, const char *directory, const char *name,
+                             size_t limit, mmood_error *error);
+int mm_file_exists_in(const char *directory, const char *name);
+
 /* "directory/name" in memory that the caller frees; NULL if memory is out. */
 char *mm_path_join(const char *directory, const char *name);
 

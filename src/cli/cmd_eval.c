@@ -104,6 +104,7 @@ static int run(const char *path, mm_fpr fpr, int json) {
 }
 
 int cmd_eval(int argc, char **argv) {
+    static const char *const formats[] = {"table", "json", NULL};
     const char *csv = NULL, *fpr_name = "nearest", *format = "table";
     int count;
     const option table[] = {
@@ -116,15 +117,13 @@ int cmd_eval(int argc, char **argv) {
         return parsed == PARSE_DONE ? EXIT_DONE : EXIT_USAGE;
     mm_fpr fpr;
     mmood_error error;
-    int json = strcmp(format, "json") == 0;
     if (!csv || count > 0) {
         cli_error("eval needs --from-csv FILE");
         return EXIT_USAGE;
     }
-    if (!json && strcmp(format, "table") != 0) {
-        cli_error("option --format: \"%s\" is not one of table, json", format);
+    int json = option_choose("format", format, formats);
+    if (json < 0)
         return EXIT_USAGE;
-    }
     if (mm_fpr_parse(&fpr, fpr_name, &error) != MMOOD_OK)
         return cli_fail(&error);
     return run(csv, fpr, json);

@@ -15,10 +15,6 @@ static const char *filter_name(mmood_filter filter) {
     return filter == MMOOD_FILTER_BILINEAR ? "bilinear" : "bicubic";
 }
 
-static const char *precision_name(mmood_precision precision) {
-    return precision == MMOOD_PRECISION_BF16 ? "bf16" : "f32";
-}
-
 static void model_json(mm_buffer *out, const mmood_model_info *info) {
     const mmood_preprocess *p = &info->preprocess;
     const mmood_tower_info *towers[] = {&info->vision, &info->text};
@@ -53,7 +49,7 @@ static void model_json(mm_buffer *out, const mmood_model_info *info) {
     mm_buffer_printf(out,
                      ",\"precision\":\"%s\",\"precision_reason\":\"%s\",\"weight_bytes\":%llu,"
                      "\"fingerprint\":\"%s\"}\n",
-                     precision_name(info->precision), info->precision_reason,
+                     mmood_precision_name(info->precision), info->precision_reason,
                      (unsigned long long)info->weight_bytes, info->fingerprint);
 }
 
@@ -86,7 +82,7 @@ static void model_text(mm_buffer *out, const mmood_model_info *info) {
                      (double)p->mean[0], (double)p->mean[1], (double)p->mean[2], (double)p->std[0],
                      (double)p->std[1], (double)p->std[2]);
     mm_buffer_printf(out, "precision     %s (%s), %.1f MB of packed weights\n",
-                     precision_name(info->precision), info->precision_reason,
+                     mmood_precision_name(info->precision), info->precision_reason,
                      (double)info->weight_bytes / 1e6);
     mm_buffer_printf(out, "fingerprint   %s\n", info->fingerprint);
 }
@@ -117,7 +113,7 @@ static void detector_json(mm_buffer *out, const mmood_detector *detector) {
     mm_buffer_puts(out, "],\"model\":{");
     json_path(out, info.model_path);
     mm_buffer_printf(out, ",\"fingerprint\":\"%s\",\"precision\":\"%s\"}}\n",
-                     info.model_fingerprint, precision_name(info.precision));
+                     info.model_fingerprint, mmood_precision_name(info.precision));
 }
 
 static void detector_text(mm_buffer *out, const mmood_detector *detector) {
@@ -135,7 +131,7 @@ static void detector_text(mm_buffer *out, const mmood_detector *detector) {
     for (size_t i = 0; i < info.template_count; i++)
         mm_buffer_printf(out, "template      %s\n", mmood_detector_template(detector, i));
     mm_buffer_printf(out, "model         %s, %s, %s\n", info.model_path,
-                     precision_name(info.precision), info.model_fingerprint);
+                     mmood_precision_name(info.precision), info.model_fingerprint);
     for (size_t i = 0; i < info.id_count + info.outlier_count; i++)
         mm_buffer_printf(out, "%s       %s\n", i < info.id_count ? "id     " : "outlier",
                          mmood_detector_label(detector, i));

@@ -32,17 +32,6 @@ typedef struct settings {
     int batch;
 } settings;
 
-static int choose_format(verdict_format *out, const char *name) {
-    static const char *const names[] = {"table", "json", "csv"};
-    for (int i = 0; i < 3; i++)
-        if (strcmp(name, names[i]) == 0) {
-            *out = (verdict_format)i;
-            return 1;
-        }
-    cli_error("option --format: \"%s\" is not one of table, json, csv", name);
-    return 0;
-}
-
 /* "all", or names separated by commas, to `writer`; 0 with a message for an unknown name. */
 static int choose_scores(verdict_writer *writer, const char *names) {
     mmood_error error;
@@ -137,14 +126,17 @@ static int run_model(verdict_writer *writer, const settings *s, const path_list 
 }
 
 static int run(const settings *s, int count, char **argv) {
+    static const char *const formats[] = {"table", "json", "csv", NULL}; /* as verdict_format */
     verdict_writer writer = {.top = (size_t)s->top};
     mmood_image_options image;
     mmood_error error;
     mmood_detector *detector;
     path_list paths = {0};
-    if (!choose_format(&writer.format, s->format) || !choose_scores(&writer, s->scores) ||
+    int format = option_choose("format", s->format, formats);
+    if (format < 0 || !choose_scores(&writer, s->scores) ||
         !common_image_options(&image, &s->common))
         return EXIT_USAGE;
+    writer.format = (verdict_format)format;
     if (mmood_detector_open(&detector, argv[0], &error) != MMOOD_OK)
         return cli_fail(&error);
     for (int i = 1; i < count; i++)

@@ -133,8 +133,7 @@ common_options common_options_default(void) {
     return common;
 }
 
-/* The position of `name` in a NULL-terminated list; -1 with a message if it is not there. */
-static int choose(const char *option_name, const char *name, const char *const *names) {
+int option_choose(const char *option_name, const char *name, const char *const *names) {
     for (int i = 0; names[i]; i++)
         if (strcmp(name, names[i]) == 0)
             return i;
@@ -150,7 +149,7 @@ int common_image_options(mmood_image_options *out, const common_options *common)
     out->max_pixels = common->max_pixels;
     if (!common->alpha)
         return 1;
-    int alpha = choose("alpha", common->alpha, alphas);
+    int alpha = option_choose("alpha", common->alpha, alphas);
     out->alpha = (mmood_alpha)alpha;
     return alpha >= 0;
 }
@@ -161,13 +160,13 @@ int common_model_options(mmood_model_options *out, const common_options *common)
     *out = mmood_model_options_default();
     out->threads = common->threads;
     if (common->precision) {
-        int precision = choose("precision", common->precision, precisions);
+        int precision = option_choose("precision", common->precision, precisions);
         if (precision < 0)
             return 0;
         out->precision = (mmood_precision)precision;
     }
     if (common->resample) {
-        int filter = choose("resample", common->resample, filters);
+        int filter = option_choose("resample", common->resample, filters);
         if (filter < 0)
             return 0;
         out->resample = filter == 0 ? MMOOD_FILTER_BILINEAR : MMOOD_FILTER_BICUBIC;
@@ -200,9 +199,8 @@ int common_open_model(mmood_model **model, mmood_session **session, const char *
         mmood_model_info info;
         mmood_model_describe(*model, &info);
         cli_note(TALK_VERBOSE, "%s: ViT-%d/%d, %s (%s), %.1f MB of packed weights", path,
-                 info.image_size, info.patch_size,
-                 info.precision == MMOOD_PRECISION_BF16 ? "bf16" : "f32", info.precision_reason,
-                 (double)info.weight_bytes / 1e6);
+                 info.image_size, info.patch_size, mmood_precision_name(info.precision),
+                 info.precision_reason, (double)info.weight_bytes / 1e6);
     }
     mmood_session_options session_options = {common->threads};
     if (session && mmood_session_create(session, *model, &session_options, &error) != MMOOD_OK) {

@@ -40,17 +40,24 @@ static const char *kind_of(const verdict_writer *w, size_t label) {
     return label < w->info.id_count ? "id" : "outlier";
 }
 
+/* "id" or "ood"; NULL for a picture that failed. */
+static const char *verdict_of(const row *r) {
+    return r->failure ? NULL : r->verdict.is_id ? "id" : "ood";
+}
+
+/* "true" or "false"; NULL for a picture that failed. */
+static const char *calibrated_of(const row *r) {
+    return r->failure ? NULL : r->verdict.calibrated ? "true" : "false";
+}
+
 static void write_json(verdict_writer *w, const row *r) {
     mm_buffer *out = &w->out;
     mm_buffer_puts(out, "{");
     json_path(out, r->path);
-    mm_buffer_printf(out, ",\"verdict\":%s,\"calibrated\":%s,\"score\":",
-                     r->failure         ? "null"
-                     : r->verdict.is_id ? "\"id\""
-                                        : "\"ood\"",
-                     r->failure              ? "null"
-                     : r->verdict.calibrated ? "true"
-                                             : "false");
+    mm_buffer_puts(out, ",\"verdict\":");
+    json_text(out, verdict_of(r));
+    mm_buffer_printf(out,
+                     ",\"calibrated\":%s,\"score\":", calibrated_of(r) ? calibrated_of(r) : "null");
     json_number(out, r->verdict.score);
     mm_buffer_puts(out, ",\"threshold\":");
     json_exact(out, r->verdict.threshold);
@@ -89,13 +96,11 @@ static void write_json(verdict_writer *w, const row *r) {
 static void write_csv(verdict_writer *w, const row *r) {
     mm_buffer *out = &w->out;
     csv_text(out, r->path);
-    mm_buffer_printf(out, ",%s,%s,",
-                     r->failure         ? ""
-                     : r->verdict.is_id ? "id"
-                                        : "ood",
-                     r->failure              ? ""
-                     : r->verdict.calibrated ? "true"
-                                             : "false");
+    mm_buffer_puts(out, ",");
+    csv_text(out, verdict_of(r));
+    mm_buffer_puts(out, ",");
+    csv_text(out, calibrated_of(r));
+    mm_buffer_puts(out, ",");
     csv_number(out, r->verdict.score);
     mm_buffer_puts(out, ",");
     csv_number(out, r->verdict.threshold);

@@ -21,7 +21,6 @@ typedef struct mm_item {
 /* Memory for the activations of one chunk. Types in brackets hold bf16 in bf16 precision, else f32.
  */
 typedef struct mm_activations {
-    size_t rows;      /* room, a multiple of MM_ROW_STEP */
     float *x;         /* [rows, width] the residual stream */
     void *h;          /* [rows, width] (layer norm's and attention's output) */
     float *qkv;       /* [rows, 3 * width] */

@@ -182,31 +182,22 @@ mmood_status mm_clip_config_parse(mm_clip_config *out, const void *data, size_t 
     return status;
 }
 
-/* Without config.json: open_clip's own repositories have another file in its place. */
-static int is_open_clip(const char *directory) {
-    char *path = mm_path_join(directory, "open_clip_config.json");
-    int found = path && mm_file_exists(path);
-    free(path);
-    return found;
-}
-
 mmood_status mm_clip_config_load(mm_clip_config *out, const char *directory, mmood_error *error) {
+    static const char name[] = "config.json";
     uint8_t *data;
     size_t size;
-    char *path = mm_path_join(directory, "config.json");
-    if (!path)
-        return mm_error_set(error, MMOOD_ERROR_MEMORY, "no memory for a path");
-    int exists = mm_file_exists(path);
-    mmood_status status = mm_file_read(&data, &size, path, MAX_CONFIG, error);
-    free(path);
-    if (!exists && is_open_clip(directory))
+    mmood_status status = mm_file_read_in(&data, &size, directory, name, MAX_CONFIG, error);
+    if (status == MMOOD_OK) {
+        status = mm_clip_config_parse(out, data, size, error);
+        free(data);
+        return status == MMOOD_OK ? status : mm_error_prefix(error, status, "%s", name);
+    }
+    /* open_clip's own repositories have another file in its place */
+    if (!mm_file_exists_in(directory, name) &&
+        mm_file_exists_in(directory, "open_clip_config.json"))
         return mm_error_set(error, MMOOD_ERROR_UNSUPPORTED,
                             "has open_clip_config.json but no config.json, so it is an open_clip "
                             "model; mmood reads Hugging Face CLIP models: take the repository's "
                             "Hugging Face version, or convert it");
-    if (status == MMOOD_OK) {
-        status = mm_clip_config_parse(out, data, size, error);
-        free(data);
-    }
-    return status == MMOOD_OK ? status : mm_error_prefix(error, status, "config.json");
+    return status;
 }

@@ -23,8 +23,7 @@ const mm_kernels *mm_kernels_get(void) {
 }
 
 size_t mm_attention_scratch(size_t tokens, size_t head_size) {
-    enum { WIDEST = 16, TILE_ROWS = 6 };
-    size_t padded = (tokens + WIDEST - 1) / WIDEST * WIDEST;
-    size_t head_padded = (head_size + WIDEST - 1) / WIDEST * WIDEST;
-    return head_size * padded + tokens * head_padded + TILE_ROWS * (padded + head_padded);
+    size_t padded = (tokens + MM_MOST_LANES - 1) / MM_MOST_LANES * MM_MOST_LANES;
+    size_t head_padded = (head_size + MM_MOST_LANES - 1) / MM_MOST_LANES * MM_MOST_LANES;
+    return head_size * padded + tokens * head_padded + MM_TILE_ROWS * (padded + head_padded);
 }

@@ -24,12 +24,13 @@ typedef struct mm_attention {
     float *scratch; /* mm_attention_scratch() floats, 64-byte aligned */
 } mm_attention;
 
+/* Queries that attention computes together, and the most lanes a vector has. */
+enum { MM_TILE_ROWS = 6, MM_MOST_LANES = 16 };
+
 /* Floats that one attention call needs, for at most `tokens` rows. */
 size_t mm_attention_scratch(size_t tokens, size_t head_size);
 
 typedef struct mm_kernels {
-    const char *name; /* "base", "avx2", "avx512" */
-
     /* out = (x - mean) / sqrt(variance + eps) * weight + bias for each of `rows` rows of `width`
      * (biased variance). `out` is bf16 if out_bf16, else f32, and may be `x` itself. */
     void (*layer_norm)(void *out, int out_bf16, const float *x, const float *weight,

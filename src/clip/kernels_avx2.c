@@ -1,7 +1,6 @@
 /* kernels_avx2.c - the kernels for x86 with AVX2 and FMA. */
 #define MM_LANES 8
 #define MM_KERNELS mm_kernels_avx2
-#define MM_KERNELS_NAME "avx2"
 #include "clip/kernels_table.h"
 
 #include "clip/kernels_body.h"

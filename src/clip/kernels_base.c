@@ -1,7 +1,6 @@
 /* kernels_base.c - the kernels for any CPU of this architecture (SSE2, NEON). */
 #define MM_LANES 4
 #define MM_KERNELS mm_kernels_base
-#define MM_KERNELS_NAME "base"
 #include "clip/kernels_table.h"
 
 #include "clip/kernels_body.h"

@@ -8,7 +8,7 @@
 #include <math.h>
 #include <string.h>
 
-enum { TILE_ROWS = 6 };
+_Static_assert(MM_LANES <= MM_MOST_LANES, "attention's scratch is too small");
 
 typedef float vec __attribute__((vector_size(MM_LANES * 4)));
 typedef int32_t ivec __attribute__((vector_size(MM_LANES * 4)));
@@ -122,32 +122,32 @@ static void layer_norm(void *out, int out_bf16, const float *x, const float *wei
                        eps);
 }
 
-/* c [TILE_ROWS, vectors * MM_LANES] = a b: row r of `a` at a[r], b [depth, ldb]. `vectors` is a
+/* c [MM_TILE_ROWS, vectors * MM_LANES] = a b: row r of `a` at a[r], b [depth, ldb]. `vectors` is a
  * constant 1 or 2, so that the sums stay in registers. */
 static inline __attribute__((always_inline)) void tile(float *c, size_t ldc,
-                                                       const float *const a[TILE_ROWS],
+                                                       const float *const a[MM_TILE_ROWS],
                                                        const float *b, size_t ldb, size_t depth,
                                                        const int vectors) {
-    vec sums[TILE_ROWS][2] = {{{0}}};
+    vec sums[MM_TILE_ROWS][2] = {{{0}}};
     for (size_t k = 0; k < depth; k++) {
         vec b0 = load(b + k * ldb);
         vec b1 = vectors == 2 ? load(b + k * ldb + MM_LANES) : b0;
-        for (int r = 0; r < TILE_ROWS; r++) {
+        for (int r = 0; r < MM_TILE_ROWS; r++) {
             vec x = splat(a[r][k]);
             sums[r][0] += x * b0;
             if (vectors == 2)
                 sums[r][1] += x * b1;
         }
     }
-    for (int r = 0; r < TILE_ROWS; r++) {
+    for (int r = 0; r < MM_TILE_ROWS; r++) {
         store(c + (size_t)r * ldc, sums[r][0]);
         if (vectors == 2)
             store(c + (size_t)r * ldc + MM_LANES, sums[r][1]);
     }
 }
 
-/* c [TILE_ROWS, columns] = a b, `columns` a multiple of MM_LANES. */
-static void multiply(float *c, size_t ldc, const float *const a[TILE_ROWS], const float *b,
+/* c [MM_TILE_ROWS, columns] = a b, `columns` a multiple of MM_LANES. */
+static void multiply(float *c, size_t ldc, const float *const a[MM_TILE_ROWS], const float *b,
                      size_t ldb, size_t depth, size_t columns) {
     size_t j = 0;
     for (; j + 2 * MM_LANES <= columns; j += 2 * MM_LANES)
@@ -213,13 +213,13 @@ static void attention(const mm_attention *a) {
     float *keys = a->scratch;
     float *values = keys + a->head_size * padded;
     float *scores = values + a->tokens * head_padded;
-    float *result = scores + TILE_ROWS * padded;
+    float *result = scores + MM_TILE_ROWS * padded;
     gather(keys, values, a, padded, head_padded);
 
-    for (size_t i0 = 0; i0 < a->queries; i0 += TILE_ROWS) {
-        size_t rows = a->queries - i0 < TILE_ROWS ? a->queries - i0 : TILE_ROWS;
-        const float *q[TILE_ROWS], *p[TILE_ROWS];
-        for (size_t r = 0; r < TILE_ROWS; r++) { /* a short last tile repeats its last row */
+    for (size_t i0 = 0; i0 < a->queries; i0 += MM_TILE_ROWS) {
+        size_t rows = a->queries - i0 < MM_TILE_ROWS ? a->queries - i0 : MM_TILE_ROWS;
+        const float *q[MM_TILE_ROWS], *p[MM_TILE_ROWS];
+        for (size_t r = 0; r < MM_TILE_ROWS; r++) { /* a short last tile repeats its last row */
             size_t i = a->first_query + i0 + (r < rows ? r : rows - 1);
             q[r] = a->qkv + i * stride + a->head * a->head_size;
             p[r] = scores + r * padded;
@@ -227,8 +227,8 @@ static void attention(const mm_attention *a) {
         size_t last = a->first_query + i0 + rows;
         size_t depth = a->causal ? last : a->tokens;
         multiply(scores, padded, q, keys, padded, a->head_size, round_up(depth, MM_LANES));
-        float sums[TILE_ROWS];
-        for (size_t r = 0; r < TILE_ROWS; r++) {
+        float sums[MM_TILE_ROWS];
+        for (size_t r = 0; r < MM_TILE_ROWS; r++) {
             size_t i = a->first_query + i0 + (r < rows ? r : rows - 1);
             sums[r] = soften(scores + r * padded, a->causal ? i + 1 : a->tokens,
                              round_up(depth, MM_LANES), scale);
@@ -248,4 +248,4 @@ static void attention(const mm_attention *a) {
     }
 }
 
-const mm_kernels MM_KERNELS = {MM_KERNELS_NAME, layer_norm, attention};
+const mm_kernels MM_KERNELS = {layer_norm, attention};

@@ -16,6 +16,11 @@ mmood_model_options mmood_model_options_default(void) {
     return options;
 }
 
+const char *mmood_precision_name(mmood_precision precision) {
+    static const char *const names[] = {"auto", "f32", "bf16"};
+    return (unsigned)precision < sizeof names / sizeof *names ? names[precision] : NULL;
+}
+
 static mmood_status choose_precision(mmood_model *model, mmood_precision wanted,
                                      mmood_error *error) {
     int has_bf16 = mm_engine_has_bf16();

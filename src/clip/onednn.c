@@ -15,7 +15,6 @@ enum { MM_GEMM_CACHE = 256, MM_ALIGN = 64 };
 
 struct mm_engine {
     dnnl_engine_t engine;
-    char version[32];
 };
 
 /* The two API generations differ in who owns a memory descriptor: a value in 2.x, a handle in 3.x.
@@ -113,9 +112,6 @@ mmood_status mm_engine_create(mm_engine **out, mmood_error *error) {
         free(engine);
         return dnnl_error(error, status, "create a CPU engine");
     }
-    const dnnl_version_t *version = dnnl_version();
-    snprintf(engine->version, sizeof engine->version, "%d.%d.%d", version->major, version->minor,
-             version->patch);
     *out = engine;
     return MMOOD_OK;
 }
@@ -124,10 +120,6 @@ void mm_engine_free(mm_engine *engine) {
     if (engine)
         dnnl_engine_destroy(engine->engine);
     free(engine);
-}
-
-const char *mm_engine_version(const mm_engine *engine) {
-    return engine->version;
 }
 
 /* The values are sets of instruction sets, so a bit test holds for later ones too. */

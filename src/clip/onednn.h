@@ -15,9 +15,6 @@ typedef struct mm_engine mm_engine;
 mmood_status mm_engine_create(mm_engine **out, mmood_error *error);
 void mm_engine_free(mm_engine *engine);
 
-/* "2.6.3": of the library that runs. */
-const char *mm_engine_version(const mm_engine *engine);
-
 /* 1 if this CPU multiplies bf16 natively (AVX512-BF16 or AMX), so that bf16 is faster than f32. */
 int mm_engine_has_bf16(void);
 

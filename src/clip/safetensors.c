@@ -238,16 +238,23 @@ mmood_status mm_safetensors_sort(mm_safetensors *set, mmood_error *error) {
     return MMOOD_OK;
 }
 
+mm_safetensors *mm_safetensors_create(size_t shards) {
+    mm_safetensors *set = calloc(1, sizeof *set);
+    if (set)
+        set->shards = calloc(shards, sizeof *set->shards);
+    if (set && !set->shards) {
+        free(set);
+        set = NULL;
+    }
+    return set;
+}
+
 mmood_status mm_safetensors_parse(mm_safetensors **out, const void *data, size_t size,
                                   mmood_error *error) {
     *out = NULL;
-    mm_safetensors *set = calloc(1, sizeof *set);
-    if (set)
-        set->shards = calloc(1, sizeof *set->shards);
-    if (!set || !set->shards) {
-        free(set);
+    mm_safetensors *set = mm_safetensors_create(1);
+    if (!set)
         return mm_error_set(error, MMOOD_ERROR_MEMORY, "no memory for a set of tensors");
-    }
     set->shard_count = 1;
     mmood_status status = mm_shard_parse(set, &set->shards[0], data, size, error);
     if (status == MMOOD_OK)

@@ -20,6 +20,9 @@ struct mm_safetensors {
     size_t count;
 };
 
+/* An empty set with room for `shards` files; NULL if memory is out. */
+mm_safetensors *mm_safetensors_create(size_t shards);
+
 /* Appends the tensors of one file; the shard is the set's even if this fails. */
 mmood_status mm_shard_parse(mm_safetensors *set, mm_shard *shard, const uint8_t *data, size_t size,
                             mmood_error *error);

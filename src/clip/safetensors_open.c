@@ -11,17 +11,6 @@
 
 enum { MAX_SHARDS = 10000, MAX_INDEX = 64 << 20 };
 
-static mm_safetensors *set_create(size_t shards) {
-    mm_safetensors *set = calloc(1, sizeof *set);
-    if (set)
-        set->shards = calloc(shards, sizeof *set->shards);
-    if (set && !set->shards) {
-        free(set);
-        set = NULL;
-    }
-    return set;
-}
-
 static mmood_status open_shard(mm_safetensors *set, const char *path, mmood_error *error) {
     mm_shard *shard = &set->shards[set->shard_count];
     mmood_status status = mm_map_open(&shard->map, path, error);
@@ -33,7 +22,7 @@ static mmood_status open_shard(mm_safetensors *set, const char *path, mmood_erro
 
 mmood_status mm_safetensors_open(mm_safetensors **out, const char *path, mmood_error *error) {
     *out = NULL;
-    mm_safetensors *set = set_create(1);
+    mm_safetensors *set = mm_safetensors_create(1);
     if (!set)
         return mm_error_set(error, MMOOD_ERROR_MEMORY, "no memory for a set of tensors");
     mmood_status status = open_shard(set, path, error);
@@ -109,7 +98,7 @@ static mmood_status open_index(mm_safetensors **out, const char *directory, cons
         return mm_error_set(error, MMOOD_ERROR_FORMAT,
                             "model.safetensors.index.json has no \"weight_map\"");
     }
-    mm_safetensors *set = set_create(room);
+    mm_safetensors *set = mm_safetensors_create(room);
     const char **names = calloc(room, sizeof *names);
     if (!set || !names)
         status = mm_error_set(error, MMOOD_ERROR_MEMORY, "no memory for a set of tensors");

@@ -21,7 +21,7 @@ struct mmood_session {
     mm_pool *pool;
     int workers;
     pthread_barrier_t barrier;
-    size_t rows; /* room in each worker's activations */
+    size_t rows; /* room in each worker's activations, a multiple of MM_ROW_STEP */
     struct worker {
         mm_gemm *gemm;
         float *scratch;
@@ -55,7 +55,6 @@ static int reserve_activations(mm_activations *act, const mmood_model *model, si
                                                                       : config->text.width);
     size_t mlp = max_size((size_t)config->vision.mlp_width, (size_t)config->text.mlp_width);
     mlp = max_size(mlp, mm_matrix_inputs(model->weights->patches));
-    act->rows = rows;
     act->x = reserve(rows, width, sizeof(float));
     act->h = reserve(rows, width, half);
     act->qkv = reserve(rows, 3 * width, sizeof(float));
@@ -285,6 +284,11 @@ static mmood_status run_job(mm_job *job, size_t count, mmood_error *error) {
     return job->status;
 }
 
+static void job_free(mm_job *job) {
+    free(job->items);
+    free(job->chunks);
+}
+
 static mmood_status job_create(mm_job *job, mmood_session *session, float *out, size_t count,
                                mmood_error *error) {
     *job = (mm_job){.session = session, .out = out};
@@ -294,8 +298,7 @@ static mmood_status job_create(mm_job *job, mmood_session *session, float *out, 
     job->chunks = calloc(count, sizeof *job->chunks);
     if (job->items && job->chunks)
         return MMOOD_OK;
-    free(job->items);
-    free(job->chunks);
+    job_free(job);
     return mm_error_set(error, MMOOD_ERROR_MEMORY, "no memory for the list of inputs");
 }
 
@@ -312,8 +315,7 @@ mmood_status mmood_session_embed_images(float *out, mmood_session *session,
     for (size_t i = 0; i < count; i++)
         job.items[i].tokens = mm_model_vision_tokens(session->model);
     status = run_job(&job, count, error);
-    free(job.items);
-    free(job.chunks);
+    job_free(&job);
     return status;
 }
 
@@ -364,7 +366,6 @@ mmood_status mmood_session_embed_texts(float *out, size_t *truncated, mmood_sess
         status = run_job(&job, count, error);
     free(ids);
     free(offsets);
-    free(job.items);
-    free(job.chunks);
+    job_free(&job);
     return status;
 }

@@ -331,39 +331,23 @@ mmood_status mm_tokenizer_parse_files(mm_tokenizer **out, const void *vocab, siz
     return status;
 }
 
-static mmood_status read_part(uint8_t **out, size_t *size, const char *directory, const char *name,
-                              mmood_error *error) {
-    char *path = mm_path_join(directory, name);
-    if (!path)
-        return mm_error_set(error, MMOOD_ERROR_MEMORY, "no memory for a path");
-    mmood_status status = mm_file_read(out, size, path, MAX_FILE, error);
-    free(path);
-    return status == MMOOD_OK ? status : mm_error_prefix(error, status, "%s", name);
-}
-
-static int has_part(const char *directory, const char *name) {
-    char *path = mm_path_join(directory, name);
-    int found = path && mm_file_exists(path);
-    free(path);
-    return found;
-}
-
 mmood_status mm_tokenizer_open(mm_tokenizer **out, const char *directory, mmood_error *error) {
     *out = NULL;
     uint8_t *data = NULL, *merges = NULL;
     size_t size, merges_size;
     mmood_status status;
-    if (has_part(directory, "tokenizer.json")) {
-        status = read_part(&data, &size, directory, "tokenizer.json", error);
+    if (mm_file_exists_in(directory, "tokenizer.json")) {
+        status = mm_file_read_in(&data, &size, directory, "tokenizer.json", MAX_FILE, error);
         if (status == MMOOD_OK) {
             status = mm_tokenizer_parse_json(out, data, size, error);
             if (status != MMOOD_OK)
                 mm_error_prefix(error, status, "tokenizer.json");
         }
-    } else if (has_part(directory, "vocab.json")) {
-        status = read_part(&data, &size, directory, "vocab.json", error);
+    } else if (mm_file_exists_in(directory, "vocab.json")) {
+        status = mm_file_read_in(&data, &size, directory, "vocab.json", MAX_FILE, error);
         if (status == MMOOD_OK)
-            status = read_part(&merges, &merges_size, directory, "merges.txt", error);
+            status =
+                mm_file_read_in(&merges, &merges_size, directory, "merges.txt", MAX_FILE, error);
         if (status == MMOOD_OK)
             status = mm_tokenizer_parse_files(out, data, size, merges, merges_size, error);
     } else

@@ -295,15 +295,16 @@ static mmood_status check_plan(const plan *p, mmood_error *error) {
 
 /* ---- Packing ------------------------------------------------------------------------------- */
 
-/* Appends a tensor as f32 to `to` and refuses what is not finite. */
-static mmood_status convert(float *to, const mm_tensor *tensor, mmood_error *error) {
-    mmood_status status = mm_tensor_to_f32(to, tensor, 0, tensor->elements, error);
-    for (size_t i = 0; status == MMOOD_OK && i < tensor->elements; i++)
+/* Converts `count` elements from `first` on to f32 and refuses what is not finite. */
+static mmood_status convert(float *to, const mm_tensor *tensor, size_t first, size_t count,
+                            mmood_error *error) {
+    mmood_status status = mm_tensor_to_f32(to, tensor, first, count, error);
+    for (size_t i = 0; status == MMOOD_OK && i < count; i++)
         if (!isfinite(to[i]))
             status = mm_error_set(error, MMOOD_ERROR_NUMERIC,
                                   "tensor \"%s\" holds %s at element %zu; the file is damaged or "
                                   "training diverged",
-                                  tensor->name, isnan(to[i]) ? "NaN" : "infinity", i);
+                                  tensor->name, isnan(to[i]) ? "NaN" : "infinity", first + i);
     return status;
 }
 
@@ -321,10 +322,10 @@ static mmood_status make_entry(const plan *p, const entry *e, mmood_error *error
     mmood_status status = MMOOD_OK;
     for (size_t part = 0; part < e->parts && status == MMOOD_OK; part++) {
         tensor = mm_safetensors_find(p->set, e->weight[part]);
-        status = convert(values + part * each, tensor, error);
+        status = convert(values + part * each, tensor, 0, each, error);
         if (status == MMOOD_OK && bias)
-            status =
-                convert(bias + part * outputs, mm_safetensors_find(p->set, e->bias[part]), error);
+            status = convert(bias + part * outputs, mm_safetensors_find(p->set, e->bias[part]), 0,
+                             outputs, error);
     }
     if (status == MMOOD_OK && e->matrix)
         status = mm_matrix_pack(e->matrix, p->engine, values, bias, each / outputs,
@@ -353,19 +354,12 @@ static void digest_tensor(char out[65], const mm_tensor *tensor) {
 static mmood_status check_tokens(const mm_tensor *tensor, mmood_error *error) {
     float row[4096];
     const size_t step = sizeof row / sizeof *row;
-    for (size_t at = 0; at < tensor->elements; at += step) {
+    mmood_status status = MMOOD_OK;
+    for (size_t at = 0; at < tensor->elements && status == MMOOD_OK; at += step) {
         size_t n = tensor->elements - at < step ? tensor->elements - at : step;
-        mmood_status status = mm_tensor_to_f32(row, tensor, at, n, error);
-        if (status != MMOOD_OK)
-            return status;
-        for (size_t i = 0; i < n; i++)
-            if (!isfinite(row[i]))
-                return mm_error_set(error, MMOOD_ERROR_NUMERIC,
-                                    "tensor \"%s\" holds %s at element %zu; the file is damaged or "
-                                    "training diverged",
-                                    tensor->name, isnan(row[i]) ? "NaN" : "infinity", at + i);
+        status = convert(row, tensor, at, n, error);
     }
-    return MMOOD_OK;
+    return status;
 }
 
 /* The stored value is a logarithm: about 4.6 in trained models. */

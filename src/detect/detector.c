@@ -47,10 +47,6 @@ void mmood_detector_free(mmood_detector *detector) {
     free(detector);
 }
 
-const char *mm_precision_name(mmood_precision precision) {
-    return precision == MMOOD_PRECISION_BF16 ? "bf16" : "f32";
-}
-
 void mmood_detector_describe(const mmood_detector *detector, mmood_detector_info *out) {
     memset(out, 0, sizeof *out);
     out->dimension = detector->dimension;

@@ -23,7 +23,4 @@ struct mmood_detector {
 mmood_detector *mm_detector_create(size_t count, size_t id_count, size_t dimension,
                                    size_t template_count);
 
-/* "f32", "bf16". */
-const char *mm_precision_name(mmood_precision precision);
-
 #endif

@@ -40,7 +40,7 @@ static json_t *detector_to_json(const mmood_detector *detector) {
                      detector->score.beta, "templates", templates, "labels",
                      labels_to_json(detector), "model", "path", detector->model_path, "fingerprint",
                      detector->model_fingerprint, "precision",
-                     mm_precision_name(detector->precision), "dimension",
+                     mmood_precision_name(detector->precision), "dimension",
                      (json_int_t)detector->dimension, "threshold");
 }
 

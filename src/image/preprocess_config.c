@@ -248,29 +248,23 @@ mmood_status mm_preprocess_parse(mmood_preprocess *out, const void *data, size_t
 /* Reads `directory`/`name` if there is one and, if it must nest an image processor, if it does. */
 static mmood_status load_file(int *found, mmood_preprocess *out, const char *directory,
                               const char *name, int nested, mmood_error *error) {
-    json_t *config = NULL;
-    char *path = mm_path_join(directory, name);
+    json_t *config;
+    uint8_t *data;
+    size_t size;
     *found = 0;
-    if (!path)
-        return mm_error_set(error, MMOOD_ERROR_MEMORY, "no memory for a path");
-    mmood_status status = MMOOD_OK;
-    if (mm_file_exists(path)) {
-        uint8_t *data;
-        size_t size;
-        status = mm_file_read(&data, &size, path, MAX_CONFIG, error);
-        if (status == MMOOD_OK) {
-            status = mm_json_parse(&config, data, size, error);
-            free(data);
-        }
-        const json_t *inner =
-            nested && config ? json_object_get(config, "image_processor") : config;
-        if (status == MMOOD_OK && inner) {
-            *found = 1;
-            status = read_config(out, inner, error);
-        }
+    if (!mm_file_exists_in(directory, name))
+        return MMOOD_OK;
+    mmood_status status = mm_file_read_in(&data, &size, directory, name, MAX_CONFIG, error);
+    if (status != MMOOD_OK)
+        return status;
+    status = mm_json_parse(&config, data, size, error);
+    free(data);
+    const json_t *inner = nested ? json_object_get(config, "image_processor") : config;
+    if (status == MMOOD_OK && inner) {
+        *found = 1;
+        status = read_config(out, inner, error);
     }
     json_decref(config);
-    free(path);
     return status == MMOOD_OK ? status : mm_error_prefix(error, status, "%s", name);
 }
 

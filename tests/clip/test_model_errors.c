@@ -306,6 +306,8 @@ static void test_arguments(void **unused) {
     assert_true(fabs(info.logit_scale - 100) < 15);
     assert_int_equal(strlen(info.fingerprint), 64);
     assert_string_equal(mmood_model_path(model), folder);
+    assert_string_equal(mmood_precision_name(MMOOD_PRECISION_BF16), "bf16");
+    assert_null(mmood_precision_name((mmood_precision)9));
     mmood_model_free(model);
     mmood_model_free(NULL);
     mmood_session_free(NULL);
