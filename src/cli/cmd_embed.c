@@ -99,14 +99,14 @@ static int embed_images(result *r, mmood_session *session, const path_list *path
         for (size_t i = 0; i < n && code == EXIT_DONE; i++) {
             const char *path = paths->items[at + i];
             mm_buffer_puts(&r->inputs, at + i ? "," : "");
-            json_text(&r->inputs, path);
+            mm_json_text(&r->inputs, path);
             if (p.status[i] != MMOOD_OK) {
                 cli_error("%s: %s", path, p.errors[i].message);
                 mm_buffer_printf(&r->errors, "%s{\"index\":%zu,", r->errors.size ? "," : "",
                                  at + i);
-                json_path(&r->errors, path);
+                mm_json_path(&r->errors, path);
                 mm_buffer_puts(&r->errors, ",\"error\":");
-                json_text(&r->errors, p.errors[i].message);
+                mm_json_text(&r->errors, p.errors[i].message);
                 mm_buffer_puts(&r->errors, "}");
                 continue;
             }
@@ -124,7 +124,7 @@ static int embed_images(result *r, mmood_session *session, const path_list *path
 /* Notes a failed text under its position in the input. */
 static void add_text_error(result *r, size_t index, const char *message) {
     mm_buffer_printf(&r->errors, "%s{\"index\":%zu,\"error\":", r->errors.size ? "," : "", index);
-    json_text(&r->errors, message);
+    mm_json_text(&r->errors, message);
     mm_buffer_puts(&r->errors, "}");
 }
 
@@ -141,7 +141,7 @@ static int choose_texts(result *r, const char **good, const path_list *texts,
         size_t n;
         int cut = 0;
         mm_buffer_puts(&r->inputs, i ? "," : "");
-        json_text(&r->inputs, text);
+        mm_json_text(&r->inputs, text);
         if (mmood_model_tokenize(tokens, &n, &cut, model, text, strlen(text), &error) != MMOOD_OK) {
             cli_error("text %zu: %s", i + 1, error.message);
             add_text_error(r, i, error.message);

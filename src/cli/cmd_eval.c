@@ -22,7 +22,7 @@ static const char usage[] =
 static void print_row(mm_buffer *out, const char *name, const mm_metrics *m, mm_fpr fpr, int json) {
     if (json) {
         mm_buffer_puts(out, "{\"set\":");
-        json_text(out, name);
+        mm_json_text(out, name);
         mm_buffer_printf(
             out,
             ",\"fpr95\":%.12g,\"fpr95_definition\":\"%s\",\"auroc\":%.12g,\"aupr_in\":%.12g,"
@@ -30,7 +30,7 @@ static void print_row(mm_buffer *out, const char *name, const mm_metrics *m, mm_
             m->fpr95, mm_fpr_name(fpr), m->auroc, m->aupr_in, m->aupr_out, m->id_count,
             m->ood_count);
     } else {
-        table_text(out, name, 24);
+        mm_table_text(out, name, 24);
         mm_buffer_printf(out, "  %8.4f  %8.4f  %8.4f  %8.4f  %7zu  %7zu\n", m->fpr95, m->auroc,
                          m->aupr_in, m->aupr_out, m->id_count, m->ood_count);
     }

@@ -95,23 +95,23 @@ static void detector_json(mm_buffer *out, const mmood_detector *detector) {
                      "\"calibrated\":%s,\"threshold\":",
                      mmood_score_name(info.score.kind), info.score.temperature, info.score.beta,
                      info.calibrated ? "true" : "false");
-    json_exact(out, info.threshold);
+    mm_json_exact(out, info.threshold);
     mm_buffer_printf(out, ",\"dimension\":%zu,\"n_id\":%zu,\"n_outlier\":%zu,\"templates\":[",
                      info.dimension, info.id_count, info.outlier_count);
     for (size_t i = 0; i < info.template_count; i++) {
         mm_buffer_puts(out, i ? "," : "");
-        json_text(out, mmood_detector_template(detector, i));
+        mm_json_text(out, mmood_detector_template(detector, i));
     }
     mm_buffer_puts(out, "],\"labels\":[");
     for (size_t i = 0; i < info.id_count + info.outlier_count; i++) {
         mm_buffer_puts(out, i ? ",{\"label\":" : "{\"label\":");
-        json_text(out, mmood_detector_label(detector, i));
+        mm_json_text(out, mmood_detector_label(detector, i));
         mm_buffer_printf(out, ",\"kind\":\"%s\",\"source\":", i < info.id_count ? "id" : "outlier");
-        json_text(out, mmood_detector_source(detector, i));
+        mm_json_text(out, mmood_detector_source(detector, i));
         mm_buffer_puts(out, "}");
     }
     mm_buffer_puts(out, "],\"model\":{");
-    json_path(out, info.model_path);
+    mm_json_path(out, info.model_path);
     mm_buffer_printf(out, ",\"fingerprint\":\"%s\",\"precision\":\"%s\"}}\n",
                      info.model_fingerprint, mmood_precision_name(info.precision));
 }

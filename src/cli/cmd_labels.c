@@ -25,14 +25,14 @@ static void print_json(const mmood_labels *labels) {
     mm_buffer_puts(&out, "{\"labels\":[");
     for (size_t i = 0; i < mmood_labels_count(labels); i++) {
         mm_buffer_puts(&out, i ? "," : "");
-        json_text(&out, mmood_labels_text(labels, i));
+        mm_json_text(&out, mmood_labels_text(labels, i));
     }
     mm_buffer_puts(&out, "],\"findings\":[");
     for (size_t i = 0; i < mmood_labels_finding_count(labels); i++) {
         mmood_finding finding = mmood_labels_finding(labels, i);
         mm_buffer_printf(&out, "%s{\"line\":%zu,\"kind\":\"%s\",\"message\":", i ? "," : "",
                          finding.line, finding_name(finding.kind));
-        json_text(&out, finding.message);
+        mm_json_text(&out, finding.message);
         mm_buffer_puts(&out, "}");
     }
     mm_buffer_puts(&out, "]}\n");

@@ -18,7 +18,7 @@ static void print_ids(mm_buffer *out, const char *text, const uint32_t *ids, siz
                       int json) {
     if (json) {
         mm_buffer_puts(out, "{\"text\":");
-        json_text(out, text);
+        mm_json_text(out, text);
         mm_buffer_puts(out, ",\"ids\":[");
     }
     for (size_t i = 0; i < count; i++)

@@ -53,30 +53,30 @@ static const char *calibrated_of(const row *r) {
 static void write_json(verdict_writer *w, const row *r) {
     mm_buffer *out = &w->out;
     mm_buffer_puts(out, "{");
-    json_path(out, r->path);
+    mm_json_path(out, r->path);
     mm_buffer_puts(out, ",\"verdict\":");
-    json_text(out, verdict_of(r));
+    mm_json_text(out, verdict_of(r));
     mm_buffer_printf(out,
                      ",\"calibrated\":%s,\"score\":", calibrated_of(r) ? calibrated_of(r) : "null");
-    json_number(out, r->verdict.score);
+    mm_json_number(out, r->verdict.score);
     mm_buffer_puts(out, ",\"threshold\":");
-    json_exact(out, r->verdict.threshold);
+    mm_json_exact(out, r->verdict.threshold);
     mm_buffer_puts(out, ",\"p_value\":");
-    json_number(out, r->verdict.p_value);
+    mm_json_number(out, r->verdict.p_value);
     mm_buffer_puts(out, ",\"label\":");
-    json_text(out, r->label);
+    mm_json_text(out, r->label);
     mm_buffer_puts(out, ",\"outlier\":");
-    json_text(out, r->outlier);
+    mm_json_text(out, r->outlier);
     mm_buffer_puts(out, ",\"top\":");
     mm_buffer_puts(out, r->failure ? "null" : "[");
     for (size_t i = 0; i < r->top && !r->failure; i++) {
         const mmood_match *match = &w->matches[i];
         mm_buffer_puts(out, i ? ",{\"label\":" : "{\"label\":");
-        json_text(out, mmood_detector_label(w->detector, match->label));
+        mm_json_text(out, mmood_detector_label(w->detector, match->label));
         mm_buffer_printf(out, ",\"kind\":\"%s\",\"cosine\":", kind_of(w, match->label));
-        json_number(out, match->cosine);
+        mm_json_number(out, match->cosine);
         mm_buffer_puts(out, ",\"probability\":");
-        json_number(out, match->probability);
+        mm_json_number(out, match->probability);
         mm_buffer_puts(out, "}");
     }
     mm_buffer_puts(out, r->failure ? "" : "]");
@@ -84,38 +84,38 @@ static void write_json(verdict_writer *w, const row *r) {
         mm_buffer_puts(out, ",\"scores\":{");
         for (size_t i = 0; i < w->score_count; i++) {
             mm_buffer_printf(out, "%s\"%s\":", i ? "," : "", mmood_score_name(w->scores[i]));
-            json_number(out, r->scores[i]);
+            mm_json_number(out, r->scores[i]);
         }
         mm_buffer_puts(out, "}");
     }
     mm_buffer_puts(out, ",\"error\":");
-    json_text(out, r->failure);
+    mm_json_text(out, r->failure);
     mm_buffer_puts(out, "}\n");
 }
 
 static void write_csv(verdict_writer *w, const row *r) {
     mm_buffer *out = &w->out;
-    csv_text(out, r->path);
+    mm_csv_text(out, r->path);
     mm_buffer_puts(out, ",");
-    csv_text(out, verdict_of(r));
+    mm_csv_text(out, verdict_of(r));
     mm_buffer_puts(out, ",");
-    csv_text(out, calibrated_of(r));
+    mm_csv_text(out, calibrated_of(r));
     mm_buffer_puts(out, ",");
-    csv_number(out, r->verdict.score);
+    mm_csv_number(out, r->verdict.score);
     mm_buffer_puts(out, ",");
-    csv_number(out, r->verdict.threshold);
+    mm_csv_number(out, r->verdict.threshold);
     mm_buffer_puts(out, ",");
-    csv_number(out, r->verdict.p_value);
+    mm_csv_number(out, r->verdict.p_value);
     mm_buffer_puts(out, ",");
-    csv_text(out, r->label);
+    mm_csv_text(out, r->label);
     mm_buffer_puts(out, ",");
-    csv_text(out, r->outlier);
+    mm_csv_text(out, r->outlier);
     for (size_t i = 0; i < w->score_count; i++) {
         mm_buffer_puts(out, ",");
-        csv_number(out, r->scores[i]);
+        mm_csv_number(out, r->scores[i]);
     }
     mm_buffer_puts(out, ",");
-    csv_text(out, r->failure);
+    mm_csv_text(out, r->failure);
     mm_buffer_puts(out, "\n");
 }
 
@@ -126,7 +126,7 @@ static void table_path(mm_buffer *out, const char *path) {
     size_t length = strlen(path), from = length > PATH_WIDTH ? length - PATH_WIDTH : 0;
     while (from > 0 && ((unsigned char)path[from] & 0xc0) == 0x80)
         from++; /* not inside a character */
-    table_text(out, path + from, PATH_WIDTH);
+    mm_table_text(out, path + from, PATH_WIDTH);
 }
 
 static void write_table(verdict_writer *w, const row *r) {
