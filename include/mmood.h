@@ -290,32 +290,71 @@ MMOOD_API void mmood_labels_free(mmood_labels *labels);
 
 /* ---- Scores -------------------------------------------------------------------------------- */
 
+/* Formulas with their papers are in src/detect/scores.c; p are softmax probabilities of s / T. */
 typedef enum mmood_score_kind {
-    MMOOD_SCORE_MM_OOD = 0, /* max p(ID) - beta * max p(outlier), p over ID and outlier labels */
-    MMOOD_SCORE_MCM,        /* max p over the ID labels alone (Ming et al. 2022) */
-    MMOOD_SCORE_MAX_LOGIT,  /* largest ID cosine */
-    MMOOD_SCORE_ENERGY      /* T * log sum exp(s_id / T) (Liu et al. 2020) */
+    MMOOD_SCORE_MM_OOD = 0,  /* max p(ID) - beta * max p(outlier), p over ID and outlier labels */
+    MMOOD_SCORE_MCM,         /* max p over the ID labels alone */
+    MMOOD_SCORE_MAX_LOGIT,   /* largest ID cosine */
+    MMOOD_SCORE_ENERGY,      /* T * log sum exp(s / T) over the ID labels */
+    MMOOD_SCORE_MSP,         /* max p(ID), p over ID and outlier labels */
+    MMOOD_SCORE_SUM,         /* sum of p(ID), p over ID and outlier labels */
+    MMOOD_SCORE_ENERGY_DIFF, /* energy of the ID labels less that of the outlier labels */
+    MMOOD_SCORE_MAX_LOGIT_DIFF, /* largest ID cosine less the largest outlier cosine */
+    MMOOD_SCORE_MAX,            /* mcm; 1 / K when the most similar label is an outlier */
+    MMOOD_SCORE_NEGLABEL,       /* sum of p(ID), p over ID labels and a group of outliers; mean over
+                                   groups */
+    MMOOD_SCORE_GL_MCM,         /* mcm + lambda * the largest mcm of a patch */
+    MMOOD_SCORE_CSP /* neglabel's formula; the name says that the labels are CSP's bank */
 } mmood_score_kind;
 
+/* Start from mmood_score_settings_default() and change what differs. */
 typedef struct mmood_score_settings {
     mmood_score_kind kind;
-    double
-        temperature; /* T > 0; 0 = the default of the kind: 1 for mm-ood and mcm, 0.01 for energy */
-    double beta;     /* >= 0, used by mm-ood only */
+    double temperature; /* T >= 0.0001; 0 = the default of the kind: 0.01 for energy, sum,
+                           energy-diff, neglabel and csp, else 1 */
+    double beta;        /* >= 0, mm-ood only: weight of the outliers */
+    double lambda;      /* >= 0, gl-mcm only: weight of the patches */
+    uint32_t groups;    /* neglabel and csp: how many groups; 0 = 100; at most one an outlier */
+    uint32_t seed;      /* neglabel and csp: which outliers make a group. A group has
+                           outliers / groups labels, the remainder takes no part: scores depend on the
+                           order of the labels and on the seed, by little */
 } mmood_score_settings;
 
-/* mm-ood, its default temperature, beta 0.25. */
+/* mm-ood, its default temperature, beta 0.25, lambda 0.5, 100 groups, seed 0. */
 MMOOD_API mmood_score_settings mmood_score_settings_default(void);
 
-/* "mm-ood", "mcm", "max-logit", "energy". Static; NULL for an unknown kind. */
+/* "mm-ood", "mcm", "max-logit", ... Static; NULL for an unknown kind, so that
+ * all kinds can be walked from 0. */
 MMOOD_API const char *mmood_score_name(mmood_score_kind kind);
 
 /* The kind with that name ("eoe" is mm-ood); ARGUMENT with the list of names otherwise. */
 MMOOD_API mmood_status mmood_score_parse(mmood_score_kind *out, const char *name,
                                          mmood_error *error);
 
-/* One score from cosines [id_count + outlier_count], ID labels first; higher = in-distribution.
- * Computed in double. `id_count` >= 1; NUMERIC if a cosine is NaN or infinite. Any thread. */
+/* 1 if the score has no value without outlier labels; 1 if outlier labels change its value; 1 if it
+ * needs patch features (mmood_session_embed_patches). */
+MMOOD_API int mmood_score_needs_outliers(mmood_score_kind kind);
+MMOOD_API int mmood_score_uses_outliers(mmood_score_kind kind);
+MMOOD_API int mmood_score_needs_patches(mmood_score_kind kind);
+
+/* What scores of one picture are computed from. */
+typedef struct mmood_similarities {
+    const double *cosines; /* [id_count + outlier_count], ID labels first */
+    size_t id_count;       /* at least 1 */
+    size_t outlier_count;
+    const double *patches; /* [patch_count, id_count]: cosines of patch features with ID labels;
+                              NULL if patch_count is 0 */
+    size_t patch_count;
+} mmood_similarities;
+
+/* `count` scores of one picture, to out [count]; higher = in-distribution. Computed in double; what
+ * several scores need is computed once. ARGUMENT for settings that are not possible or a score
+ * whose outliers or patches are missing, NUMERIC if a cosine is NaN or infinite. Any thread. */
+MMOOD_API mmood_status mmood_scores_compute(double *out, const mmood_similarities *similarities,
+                                            const mmood_score_settings *settings, size_t count,
+                                            mmood_error *error);
+
+/* One score without patches: the same from an array of cosines [id_count + outlier_count]. */
 MMOOD_API mmood_status mmood_score_compute(double *out, const double *cosines, size_t id_count,
                                            size_t outlier_count,
                                            const mmood_score_settings *settings,
@@ -359,7 +398,7 @@ typedef struct mmood_detector_info {
     size_t outlier_count; /* the rest */
     size_t template_count;
     mmood_score_settings score; /* temperature filled in */
-    int calibrated;             /* 1: `threshold` is set */
+    int calibrated;             /* 1: it has a calibration, and `threshold` is set */
     double threshold;
     const char *model_path;        /* as given when built, for finding the model again */
     const char *model_fingerprint; /* see mmood_model_info */
@@ -386,13 +425,16 @@ typedef struct mmood_verdict {
     int calibrated;
     double score;
     double threshold; /* NaN if uncalibrated */
-    double p_value;   /* NaN if uncalibrated */
-    size_t label;     /* index of the most similar ID label */
+    double p_value;   /* NaN if uncalibrated; small: unlike the calibration pictures */
+    size_t label;     /* index of the most similar ID label, the first of equals */
     size_t outlier;   /* of the most similar outlier label; SIZE_MAX if there are none */
+    double label_cosine;
+    double outlier_cosine; /* NaN if there are no outlier labels */
 } mmood_verdict;
 
 /* Judges from `cosines` [labels], as mmood_detector_cosines gives them. `settings` NULL = the
- * detector's own; other settings give a score but no threshold. Any thread. */
+ * detector's own; other settings give a score but no threshold. gl-mcm needs patches: use a scorer.
+ * Any thread. */
 MMOOD_API mmood_status mmood_detector_judge(mmood_verdict *out, const mmood_detector *detector,
                                             const double *cosines,
                                             const mmood_score_settings *settings,
@@ -413,6 +455,107 @@ MMOOD_API mmood_status mmood_detector_rank(mmood_match *out, size_t *count,
                                            mmood_error *error);
 
 MMOOD_API void mmood_detector_free(mmood_detector *detector);
+
+/* ---- Calibration --------------------------------------------------------------------------- */
+
+typedef struct mmood_calibration_options {
+    double keep;               /* share of in-distribution pictures to keep, above 0 and below 1 */
+    mmood_image_options image; /* how the pictures were decoded, and */
+    mmood_precision precision; /* in which precision they were embedded: never AUTO */
+    const char *const
+        *hashes; /* [count] SHA-256 of each file in 64 lower-case hex digits; or NULL */
+} mmood_calibration_options;
+
+/* keep 0.95, default decoding, f32, no hashes. */
+MMOOD_API mmood_calibration_options mmood_calibration_options_default(void);
+
+/* A copy of `detector` with a threshold, from the scores (the detector's own kind) of `count`
+ * in-distribution pictures that were used for nothing else: the largest t that at least
+ * ceil((count + 1) keep) scores reach. For exchangeable pictures a new one is kept with probability
+ * `keep` at least (split conformal prediction: Papadopoulos et al. 2002; Lei et al. 2018). ARGUMENT
+ * if `keep` is not possible or `count` too small for it; the message says how many are needed;
+ * NUMERIC for a score that is not finite. The caller frees `*out`. */
+MMOOD_API mmood_status mmood_detector_calibrate(mmood_detector **out,
+                                                const mmood_detector *detector,
+                                                const double *scores, size_t count,
+                                                const mmood_calibration_options *options,
+                                                mmood_error *error);
+
+typedef struct mmood_calibration_info {
+    double threshold;
+    double keep;      /* as asked for */
+    size_t count;     /* scores */
+    size_t kept;      /* how many of them reach the threshold */
+    double keep_low;  /* 95 % interval of the keep rate given these `kept` of `count` */
+    double keep_high; /*   (Clopper and Pearson 1934) */
+    mmood_image_options image;
+    mmood_precision precision;
+} mmood_calibration_info;
+
+/* 1 and fills `out` if the detector is calibrated, else 0. Any thread. */
+MMOOD_API int mmood_detector_calibration(const mmood_detector *detector,
+                                         mmood_calibration_info *out);
+
+/* 1 if a file with this SHA-256 (64 lower-case hex digits) took part in the calibration. */
+MMOOD_API int mmood_detector_calibrated_on(const mmood_detector *detector, const char *hash);
+
+/* MISMATCH if the detector is calibrated and pictures were then decoded or embedded otherwise than
+ * they would be now; an uncalibrated detector fits all. Any thread. */
+MMOOD_API mmood_status mmood_detector_check_pictures(const mmood_detector *detector,
+                                                     const mmood_image_options *image,
+                                                     mmood_precision precision, mmood_error *error);
+
+/* Which of `count` p-values to flag so that the expected share of false alarms among the flagged is
+ * at most `rate` (0 to 1): out[i] 1 or 0 (Benjamini and Hochberg 1995). ARGUMENT for a rate or a
+ * p-value outside 0 to 1. Any thread. */
+MMOOD_API mmood_status mmood_fdr_select(unsigned char *out, const double *p_values, size_t count,
+                                        double rate, mmood_error *error);
+
+/* ---- Scorers ------------------------------------------------------------------------------- */
+
+/* A scorer judges many pictures: it holds the labels packed for a fast product, worker threads and,
+ * if asked for, an adaptive memory. One caller at a time. */
+typedef struct mmood_scorer mmood_scorer;
+
+typedef struct mmood_scorer_options {
+    const mmood_score_settings *scores; /* scores to compute beside the detector's own */
+    size_t score_count;
+    size_t top;   /* most similar labels to report */
+    int threads;  /* workers; 0 = all CPUs this process may use */
+    int adaptive; /* 1: neglabel and csp learn from the stream (AdaNeg, Zhang and Zhang, NeurIPS
+                     2024): confident pictures join the embedding of the label they resemble, and
+                     the score is that of the labels so changed + 0.1 times the plain one. Results
+                     then depend on the order of the pictures; memory is bounded, 8,192 embeddings
+                     at most; the threshold does not apply and verdicts are uncalibrated */
+} mmood_scorer_options;
+
+MMOOD_API mmood_scorer_options mmood_scorer_options_default(void);
+
+/* `detector` must outlive the scorer; `options` may be NULL and is not kept. Memory: the packed
+ * labels (4 bytes a number) and, a thread, at most 8 MB or one row of cosines. The caller frees
+ * `*out`. */
+MMOOD_API mmood_status mmood_scorer_create(mmood_scorer **out, const mmood_detector *detector,
+                                           const mmood_scorer_options *options, mmood_error *error);
+
+/* Where results go; NULL for what is not wanted. */
+typedef struct mmood_results {
+    mmood_verdict *verdicts; /* [count] */
+    double *scores;          /* [count, score_count] */
+    mmood_match *top;        /* [count, top], top as mmood_scorer_top says */
+} mmood_results;
+
+/* Labels that `top` of the results holds for a picture: what was asked for, or all there are. */
+MMOOD_API size_t mmood_scorer_top(const mmood_scorer *scorer);
+
+/* Judges `count` pictures from their unit-length embeddings [count, dimension]. `patches` [count,
+ * patch_count, dimension] are needed if gl-mcm is among the scores, else NULL and 0. A picture's
+ * results do not depend on the others (but for `adaptive`). NUMERIC names the picture whose
+ * embedding is not finite; then no result is set. */
+MMOOD_API mmood_status mmood_scorer_run(const mmood_results *out, mmood_scorer *scorer,
+                                        const float *embeddings, const float *patches,
+                                        size_t patch_count, size_t count, mmood_error *error);
+
+MMOOD_API void mmood_scorer_free(mmood_scorer *scorer);
 
 #ifdef __cplusplus
 }

@@ -86,3 +86,21 @@ void mm_sha256_finish(char out[65], mm_sha256 *hash) {
     }
     out[64] = 0;
 }
+
+int mm_hash_parse(uint8_t out[32], const char *text) {
+    static const char digits[] = "0123456789abcdef";
+    if (strlen(text) != 64)
+        return 0;
+    memset(out, 0, 32);
+    for (size_t i = 0; i < 64; i++) {
+        const char *digit = strchr(digits, text[i]);
+        if (!digit)
+            return 0;
+        out[i / 2] = (uint8_t)(out[i / 2] << 4 | (digit - digits));
+    }
+    return 1;
+}
+
+int mm_hash_compare(const void *a, const void *b) {
+    return memcmp(a, b, 32);
+}

@@ -44,7 +44,39 @@ void mmood_detector_free(mmood_detector *detector) {
     free(detector->embeddings);
     free(detector->model_path);
     free(detector->model_fingerprint);
+    mm_calibration_free(detector->calibration);
     free(detector);
+}
+
+/* Copies texts; 0 if memory is out. */
+static int copy_texts(char **out, char *const *texts, size_t count) {
+    int ok = 1;
+    for (size_t i = 0; i < count; i++)
+        ok = (out[i] = strdup(texts[i])) != NULL && ok;
+    return ok;
+}
+
+mmood_detector *mm_detector_copy(const mmood_detector *detector) {
+    mmood_detector *copy = mm_detector_create(detector->count, detector->id_count,
+                                              detector->dimension, detector->template_count);
+    if (!copy)
+        return NULL;
+    memcpy(copy->embeddings, detector->embeddings,
+           copy->count * copy->dimension * sizeof *copy->embeddings);
+    int ok = copy_texts(copy->labels, detector->labels, copy->count) &&
+             copy_texts(copy->sources, detector->sources, copy->count) &&
+             copy_texts(copy->templates, detector->templates, copy->template_count) &&
+             copy_texts(&copy->model_path, &detector->model_path, 1) &&
+             copy_texts(&copy->model_fingerprint, &detector->model_fingerprint, 1);
+    copy->score = detector->score;
+    copy->precision = detector->precision;
+    if (detector->calibration)
+        ok = (copy->calibration = mm_calibration_copy(detector->calibration)) != NULL && ok;
+    if (!ok) {
+        mmood_detector_free(copy);
+        return NULL;
+    }
+    return copy;
 }
 
 void mmood_detector_describe(const mmood_detector *detector, mmood_detector_info *out) {
@@ -55,7 +87,9 @@ void mmood_detector_describe(const mmood_detector *detector, mmood_detector_info
     out->template_count = detector->template_count;
     out->score = detector->score;
     out->score.temperature = mm_score_temperature(&detector->score);
-    out->threshold = NAN;
+    out->score.groups = (uint32_t)mm_score_groups(&detector->score, out->outlier_count);
+    out->calibrated = detector->calibration != NULL;
+    out->threshold = detector->calibration ? detector->calibration->info.threshold : NAN;
     out->model_path = detector->model_path;
     out->model_fingerprint = detector->model_fingerprint;
     out->precision = detector->precision;
@@ -105,45 +139,69 @@ mmood_status mmood_detector_cosines(double *out, const mmood_detector *detector,
     return MMOOD_OK;
 }
 
+void mm_detector_decide(mmood_verdict *out, const mmood_detector *detector, const double *cosines,
+                        double score, int calibrated) {
+    size_t outliers = detector->count - detector->id_count;
+    *out = (mmood_verdict){.is_id = 1,
+                           .score = score,
+                           .threshold = NAN,
+                           .p_value = NAN,
+                           .label = mm_argmax(cosines, detector->id_count),
+                           .outlier = SIZE_MAX,
+                           .outlier_cosine = NAN};
+    out->label_cosine = cosines[out->label];
+    if (outliers > 0) {
+        out->outlier = detector->id_count + mm_argmax(cosines + detector->id_count, outliers);
+        out->outlier_cosine = cosines[out->outlier];
+        out->is_id = out->label_cosine >= out->outlier_cosine;
+    }
+    if (calibrated && detector->calibration) {
+        out->calibrated = 1;
+        out->threshold = detector->calibration->info.threshold;
+        out->p_value = mm_calibration_p_value(detector->calibration, score);
+        out->is_id = score >= out->threshold;
+    }
+}
+
 mmood_status mmood_detector_judge(mmood_verdict *out, const mmood_detector *detector,
                                   const double *cosines, const mmood_score_settings *settings,
                                   mmood_error *error) {
-    size_t outliers = detector->count - detector->id_count;
-    memset(out, 0, sizeof *out);
-    mmood_status status = mmood_score_compute(&out->score, cosines, detector->id_count, outliers,
+    double score = 0;
+    mmood_status status = mmood_score_compute(&score, cosines, detector->id_count,
+                                              detector->count - detector->id_count,
                                               settings ? settings : &detector->score, error);
-    if (status != MMOOD_OK)
-        return status;
-    out->threshold = NAN;
-    out->p_value = NAN;
-    out->label = mm_argmax(cosines, detector->id_count);
-    out->outlier = SIZE_MAX;
-    out->is_id = 1;
-    if (outliers > 0) {
-        out->outlier = detector->id_count + mm_argmax(cosines + detector->id_count, outliers);
-        out->is_id = cosines[out->label] >= cosines[out->outlier];
+    if (status == MMOOD_OK)
+        mm_detector_decide(out, detector, cosines, score, settings == NULL);
+    return status;
+}
+
+void mm_detector_best(mmood_match *out, size_t count, const mmood_detector *detector,
+                      const double *cosines) {
+    size_t have = 0;
+    if (count == 0)
+        return;
+    for (size_t i = 0; i < detector->count; i++) {
+        if (have == count && cosines[i] <= out[count - 1].cosine)
+            continue;
+        size_t at = have < count ? have++ : count - 1; /* a place, then up past smaller ones */
+        for (; at > 0 && out[at - 1].cosine < cosines[i]; at--)
+            out[at] = out[at - 1];
+        out[at] = (mmood_match){.label = i, .cosine = cosines[i]};
     }
-    return MMOOD_OK;
+    double t = mm_score_temperature(&detector->score);
+    double all = mm_log_sum_exp(cosines, detector->count, t);
+    for (size_t n = 0; n < count; n++)
+        out[n].probability = exp(out[n].cosine / t - all);
 }
 
 mmood_status mmood_detector_rank(mmood_match *out, size_t *count, const mmood_detector *detector,
                                  const double *cosines, mmood_error *error) {
-    double t = mm_score_temperature(&detector->score);
+    for (size_t i = 0; i < detector->count; i++)
+        if (!isfinite(cosines[i]))
+            return mm_error_set(error, MMOOD_ERROR_NUMERIC,
+                                "cosine %zu is %g; finite ones are needed", i, cosines[i]);
     if (*count > detector->count)
         *count = detector->count;
-    char *taken = calloc(detector->count, 1);
-    if (!taken)
-        return mm_error_set(error, MMOOD_ERROR_MEMORY, "no memory to rank %zu labels",
-                            detector->count);
-    double all = mm_log_sum_exp(cosines, detector->count, t);
-    for (size_t n = 0; n < *count; n++) {
-        size_t best = SIZE_MAX;
-        for (size_t i = 0; i < detector->count; i++)
-            if (!taken[i] && (best == SIZE_MAX || cosines[i] > cosines[best]))
-                best = i;
-        taken[best] = 1;
-        out[n] = (mmood_match){best, cosines[best], exp(cosines[best] / t - all)};
-    }
-    free(taken);
+    mm_detector_best(out, *count, detector, cosines);
     return MMOOD_OK;
 }

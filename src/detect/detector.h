@@ -2,6 +2,7 @@
 #ifndef MM_DETECT_DETECTOR_H
 #define MM_DETECT_DETECTOR_H
 
+#include "detect/calibrate.h"
 #include "mmood.h"
 
 struct mmood_detector {
@@ -17,10 +18,23 @@ struct mmood_detector {
     char *model_path;
     char *model_fingerprint;
     mmood_precision precision;
+    mm_calibration *calibration; /* NULL: uncalibrated */
 };
 
 /* A detector with room for its arrays; embeddings are not set. NULL if memory is out. */
 mmood_detector *mm_detector_create(size_t count, size_t id_count, size_t dimension,
                                    size_t template_count);
+
+/* A copy that shares nothing; NULL if memory is out. */
+mmood_detector *mm_detector_copy(const mmood_detector *detector);
+
+/* Fills in what a verdict says beside the score: labels, threshold, p-value. `calibrated` 0: as if
+ * there were no calibration. */
+void mm_detector_decide(mmood_verdict *out, const mmood_detector *detector, const double *cosines,
+                        double score, int calibrated);
+
+/* The `count` <= labels most similar labels, best first, ties by index. */
+void mm_detector_best(mmood_match *out, size_t count, const mmood_detector *detector,
+                      const double *cosines);
 
 #endif

@@ -13,6 +13,9 @@
 
 static const char format_name[] = "mmood-detector/1";
 
+static const char definition[] =
+    "the largest t that at least ceil((n + 1) keep) of the n scores reach (split conformal)";
+
 /* ---- Writing ------------------------------------------------------------------------------- */
 
 static json_t *labels_to_json(const mmood_detector *detector) {
@@ -30,18 +33,43 @@ static json_t *labels_to_json(const mmood_detector *detector) {
     return list;
 }
 
+static json_t *score_to_json(const mmood_score_settings *score) {
+    return json_pack("{s:s, s:f, s:f, s:f, s:I, s:I}", "name", mmood_score_name(score->kind),
+                     "temperature", mm_score_temperature(score), "beta", score->beta, "lambda",
+                     score->lambda, "groups", (json_int_t)score->groups, "seed",
+                     (json_int_t)score->seed);
+}
+
+/* What the threshold belongs to, in the document's "calibration". */
+static json_t *calibration_to_json(const mmood_detector *detector) {
+    const mm_calibration *calibration = detector->calibration;
+    const mmood_calibration_info *info = &calibration->info;
+    char labels[65], templates[65];
+    mm_detector_hash_labels(labels, detector);
+    mm_detector_hash_templates(templates, detector);
+    return json_pack("{s:s, s:I, s:f, s:f, s:I, s:[f,f], s:b, s:i, s:s, s:{s:o*, s:s, s:s, s:s}}",
+                     "definition", definition, "n", (json_int_t)info->count, "keep", info->keep,
+                     "threshold", info->threshold, "kept", (json_int_t)info->kept, "keep_interval",
+                     info->keep_low, info->keep_high, "orient", info->image.apply_orientation,
+                     "alpha", (int)info->image.alpha, "precision",
+                     mmood_precision_name(info->precision), "belongs_to", "score",
+                     score_to_json(&detector->score), "labels", labels, "templates", templates,
+                     "model", detector->model_fingerprint);
+}
+
 static json_t *detector_to_json(const mmood_detector *detector) {
     json_t *templates = json_array();
     for (size_t i = 0; templates && i < detector->template_count; i++)
         json_array_append_new(templates, json_string(detector->templates[i]));
-    return json_pack("{s:s, s:{s:s, s:f, s:f}, s:o*, s:o*, s:{s:s, s:s, s:s, s:I}, s:n}", "format",
-                     format_name, "score", "name", mmood_score_name(detector->score.kind),
-                     "temperature", mm_score_temperature(&detector->score), "beta",
-                     detector->score.beta, "templates", templates, "labels",
-                     labels_to_json(detector), "model", "path", detector->model_path, "fingerprint",
-                     detector->model_fingerprint, "precision",
+    const mm_calibration *calibration = detector->calibration;
+    return json_pack("{s:s, s:o*, s:o*, s:o*, s:{s:s, s:s, s:s, s:I}, s:o, s:o*}", "format",
+                     format_name, "score", score_to_json(&detector->score), "templates", templates,
+                     "labels", labels_to_json(detector), "model", "path", detector->model_path,
+                     "fingerprint", detector->model_fingerprint, "precision",
                      mmood_precision_name(detector->precision), "dimension",
-                     (json_int_t)detector->dimension, "threshold");
+                     (json_int_t)detector->dimension, "threshold",
+                     calibration ? json_real(calibration->info.threshold) : json_null(),
+                     "calibration", calibration ? calibration_to_json(detector) : NULL);
 }
 
 mmood_status mmood_detector_save(const mmood_detector *detector, const char *path,
@@ -53,14 +81,30 @@ mmood_status mmood_detector_save(const mmood_detector *detector, const char *pat
         return mm_error_set(error, MMOOD_ERROR_MEMORY,
                             "the detector cannot be written as JSON: memory is out, or the model's "
                             "path is not UTF-8");
-    mm_tensor tensor = {.name = "embeddings",
-                        .dtype = MM_DTYPE_F32,
-                        .rank = 2,
-                        .shape = {detector->count, detector->dimension},
-                        .elements = detector->count * detector->dimension,
-                        .data = (const uint8_t *)detector->embeddings};
+    mm_tensor tensors[3] = {{.name = "embeddings",
+                             .dtype = MM_DTYPE_F32,
+                             .rank = 2,
+                             .shape = {detector->count, detector->dimension},
+                             .elements = detector->count * detector->dimension,
+                             .data = (const uint8_t *)detector->embeddings}};
+    size_t count = 1;
+    if (detector->calibration) {
+        const mm_calibration *calibration = detector->calibration;
+        tensors[count++] = (mm_tensor){.name = "calibration_scores",
+                                       .dtype = MM_DTYPE_F64,
+                                       .rank = 1,
+                                       .shape = {calibration->info.count},
+                                       .elements = calibration->info.count,
+                                       .data = (const uint8_t *)calibration->scores};
+        tensors[count++] = (mm_tensor){.name = "calibration_files",
+                                       .dtype = MM_DTYPE_U8,
+                                       .rank = 2,
+                                       .shape = {calibration->hash_count, 32},
+                                       .elements = calibration->hash_count * 32,
+                                       .data = calibration->hashes};
+    }
     mm_metadata metadata = {"mmood", text};
-    mmood_status status = mm_safetensors_write(path, &tensor, 1, &metadata, 1, error);
+    mmood_status status = mm_safetensors_write(path, tensors, count, &metadata, 1, error);
     free(text);
     return status == MMOOD_OK ? status : mm_error_prefix(error, status, "%s", path);
 }
@@ -97,13 +141,30 @@ static mmood_status read_labels(mmood_detector *detector, const json_t *labels,
     return detector->id_count ? MMOOD_OK : missing(error, "ID labels");
 }
 
+/* A number that files of earlier versions lack. */
+static double number_or(const json_t *object, const char *key, double otherwise) {
+    const json_t *value = json_object_get(object, key);
+    return json_is_number(value) ? json_number_value(value) : otherwise;
+}
+
 static mmood_status read_score(mmood_detector *detector, const json_t *score, mmood_error *error) {
+    detector->score = mmood_score_settings_default();
     const char *name = json_string_value(json_object_get(score, "name"));
     if (!name || !json_is_number(json_object_get(score, "temperature")) ||
         !json_is_number(json_object_get(score, "beta")))
         return missing(error, "\"score\" with name, temperature and beta");
     detector->score.temperature = json_number_value(json_object_get(score, "temperature"));
     detector->score.beta = json_number_value(json_object_get(score, "beta"));
+    detector->score.lambda = number_or(score, "lambda", detector->score.lambda);
+    double groups = number_or(score, "groups", detector->score.groups);
+    double seed = number_or(score, "seed", detector->score.seed);
+    if (!(groups >= 0 && groups <= UINT32_MAX && seed >= 0 && seed <= UINT32_MAX))
+        return mm_error_set(error, MMOOD_ERROR_FORMAT,
+                            "the score's groups and seed are %g and %g; whole numbers from 0 to "
+                            "4294967295 are needed",
+                            groups, seed);
+    detector->score.groups = (uint32_t)groups;
+    detector->score.seed = (uint32_t)seed;
     mmood_status status = mmood_score_parse(&detector->score.kind, name, error);
     return status == MMOOD_OK ? mm_score_check(&detector->score, error) : status;
 }
@@ -169,8 +230,78 @@ static mmood_status read_embeddings(mmood_detector *detector, const mm_tensor *t
     return status;
 }
 
-static mmood_status read_all(mmood_detector **out, const json_t *document, const mm_tensor *tensor,
-                             mmood_error *error) {
+static int is_text(const json_t *object, const char *key, const char *expected) {
+    const char *text = json_string_value(json_object_get(object, key));
+    return text && strcmp(text, expected) == 0;
+}
+
+/* MISMATCH unless the detector is still the one that was calibrated. */
+static mmood_status check_belongs(const mmood_detector *detector, const json_t *belongs,
+                                  mmood_error *error) {
+    const char *what = NULL;
+    char labels[65], templates[65];
+    json_t *score = score_to_json(&detector->score);
+    mm_detector_hash_labels(labels, detector);
+    mm_detector_hash_templates(templates, detector);
+    if (!json_equal(score, json_object_get(belongs, "score")))
+        what = "score settings";
+    else if (!is_text(belongs, "labels", labels))
+        what = "labels or label embeddings";
+    else if (!is_text(belongs, "templates", templates))
+        what = "templates";
+    else if (!is_text(belongs, "model", detector->model_fingerprint))
+        what = "model";
+    json_decref(score);
+    return what ? mm_error_set(error, MMOOD_ERROR_MISMATCH,
+                               "the threshold was made with other %s than the detector has now; "
+                               "build the detector again, then calibrate it",
+                               what)
+                : MMOOD_OK;
+}
+
+static mmood_status read_calibration(mmood_detector *detector, const json_t *document,
+                                     const mm_safetensors *set, mmood_error *error) {
+    const json_t *object = json_object_get(document, "calibration");
+    const json_t *threshold = json_object_get(document, "threshold");
+    const mm_tensor *scores = mm_safetensors_find(set, "calibration_scores");
+    const mm_tensor *files = mm_safetensors_find(set, "calibration_files");
+    const char *precision = json_string_value(json_object_get(object, "precision"));
+    double alpha = number_or(object, "alpha", -1);
+    if (!json_is_object(object) || !json_is_number(threshold) || !precision ||
+        !json_is_number(json_object_get(object, "keep")) ||
+        !json_is_boolean(json_object_get(object, "orient")) || !(alpha >= 0 && alpha <= 2))
+        return missing(error,
+                       "\"threshold\" or \"calibration\" with keep, orient, alpha and precision");
+    if (!scores || scores->rank != 1 || scores->dtype != MM_DTYPE_F64 || scores->elements == 0 ||
+        !files || files->rank != 2 || files->dtype != MM_DTYPE_U8 || files->shape[1] != 32)
+        return missing(error, "the tensors \"calibration_scores\" [n] in F64 and "
+                              "\"calibration_files\" [n, 32] in U8");
+    mm_calibration *calibration = mm_calibration_create(scores->elements, files->shape[0]);
+    if (!calibration)
+        return mm_error_set(error, MMOOD_ERROR_MEMORY, "no memory for the detector");
+    detector->calibration = calibration;
+    memcpy(calibration->scores, scores->data, scores->elements * sizeof(double));
+    memcpy(calibration->hashes, files->data, files->elements);
+    mmood_calibration_info *info = &calibration->info;
+    info->keep = json_number_value(json_object_get(object, "keep"));
+    info->image = mmood_image_options_default();
+    info->image.alpha = (mmood_alpha)(int)alpha;
+    info->image.apply_orientation = json_is_true(json_object_get(object, "orient"));
+    info->precision = strcmp(precision, "bf16") == 0 ? MMOOD_PRECISION_BF16 : MMOOD_PRECISION_F32;
+    mmood_status status = mm_calibration_finish(calibration, error);
+    if (status == MMOOD_OK && info->threshold != json_number_value(threshold))
+        status = mm_error_set(error, MMOOD_ERROR_MISMATCH,
+                              "the detector's threshold is %.17g, but its calibration scores give "
+                              "%.17g: it was changed by hand; calibrate again",
+                              json_number_value(threshold), info->threshold);
+    return status == MMOOD_OK
+               ? check_belongs(detector, json_object_get(object, "belongs_to"), error)
+               : status;
+}
+
+static mmood_status read_all(mmood_detector **out, const json_t *document,
+                             const mm_safetensors *set, mmood_error *error) {
+    const mm_tensor *tensor = mm_safetensors_find(set, "embeddings");
     const json_t *labels = json_object_get(document, "labels");
     const json_t *templates = json_object_get(document, "templates");
     const json_t *threshold = json_object_get(document, "threshold");
@@ -179,10 +310,6 @@ static mmood_status read_all(mmood_detector **out, const json_t *document, const
         return mm_error_set(error, MMOOD_ERROR_UNSUPPORTED,
                             "the detector's format is \"%s\"; this version of mmood reads \"%s\"",
                             format ? format : "", format_name);
-    if (threshold && !json_is_null(threshold))
-        return mm_error_set(error, MMOOD_ERROR_UNSUPPORTED,
-                            "the detector has a threshold, which this version of mmood cannot use: "
-                            "use a newer one, or build the detector again");
     if (!tensor || tensor->rank != 2 || tensor->dtype != MM_DTYPE_F32 || tensor->elements == 0)
         return mm_error_set(error, MMOOD_ERROR_FORMAT,
                             "the tensor \"embeddings\" [labels, dimension] in F32 is missing");
@@ -205,6 +332,8 @@ static mmood_status read_all(mmood_detector **out, const json_t *document, const
         status = read_templates(detector, templates, error);
     if (status == MMOOD_OK)
         status = read_embeddings(detector, tensor, error);
+    if (status == MMOOD_OK && threshold && !json_is_null(threshold))
+        status = read_calibration(detector, document, set, error);
     if (status == MMOOD_OK)
         *out = detector;
     else
@@ -226,7 +355,7 @@ static mmood_status from_tensors(mmood_detector **out, const mm_safetensors *set
     mmood_status status = mm_json_parse(&document, text, strlen(text), error);
     if (status != MMOOD_OK)
         return mm_error_prefix(error, status, "the detector's metadata");
-    status = read_all(out, document, mm_safetensors_find(set, "embeddings"), error);
+    status = read_all(out, document, set, error);
     json_decref(document);
     return status;
 }

@@ -1,14 +1,46 @@
-/* scores.h - what the formulas share; pure functions of cosines. */
+/* scores.h - OOD scores from cosines; pure functions. */
 #ifndef MM_DETECT_SCORES_H
 #define MM_DETECT_SCORES_H
 
 #include "mmood.h"
 
-/* The temperature that applies: the settings' own, or the kind's default. */
-double mm_score_temperature(const mmood_score_settings *settings);
+/* Number of kinds. */
+enum { MM_SCORE_KINDS = MMOOD_SCORE_CSP + 1 };
 
-/* ARGUMENT unless kind, temperature and beta are possible. */
+/* The temperature and number of groups that apply: the settings' own, or the kind's default. */
+double mm_score_temperature(const mmood_score_settings *settings);
+size_t mm_score_groups(const mmood_score_settings *settings, size_t outlier_count);
+
+/* 1 if the score is neglabel's: outliers in groups. */
+int mm_score_is_grouped(mmood_score_kind kind);
+
+/* ARGUMENT unless kind, temperature, beta, lambda and groups are possible. */
 mmood_status mm_score_check(const mmood_score_settings *settings, mmood_error *error);
+
+/* The group of each of `count` outliers for `groups` <= count groups of equal size, drawn with
+ * `seed`; UINT32_MAX for the remainder, which is dropped. */
+void mm_score_deal(uint32_t *group, size_t count, size_t groups, uint32_t seed);
+
+/* Memory that computing scores needs, kept from picture to picture. Zero-initialise to start. */
+typedef struct mm_score_scratch {
+    double *terms;   /* [outliers], then [groups] */
+    uint32_t *group; /* [outliers]: as dealt for */
+    size_t outliers;
+    size_t groups;
+    uint32_t seed;
+} mm_score_scratch;
+
+void mm_score_scratch_free(mm_score_scratch *scratch);
+
+/* The neglabel score at temperature t of cosines with other embeddings of the same labels. */
+mmood_status mm_score_grouped(double *out, mm_score_scratch *scratch,
+                              const mmood_similarities *similarities,
+                              const mmood_score_settings *settings, mmood_error *error);
+
+/* mmood_scores_compute with memory that is kept. */
+mmood_status mm_scores_run(double *out, mm_score_scratch *scratch,
+                           const mmood_similarities *similarities,
+                           const mmood_score_settings *settings, size_t count, mmood_error *error);
 
 /* The position of the largest of `count` values; the first of equals. `count` >= 1. */
 size_t mm_argmax(const double *values, size_t count);

@@ -145,7 +145,7 @@ static void test_judge_and_rank(void **unused) {
     count = 9;
     assert_ok(mmood_detector_rank(top, &count, detector, other, &error), error);
     assert_int_equal(count, 5);
-    mmood_score_settings mcm = {MMOOD_SCORE_MCM, 0.01, 0};
+    mmood_score_settings mcm = {.kind = MMOOD_SCORE_MCM, .temperature = 0.01};
     assert_ok(mmood_detector_judge(&verdict, detector, cosines, &mcm, &error), error);
     assert_true(fabs(verdict.score - 0.999870462766) < 1e-12);
     mmood_detector_free(detector);
@@ -161,7 +161,9 @@ static void test_file(void **unused) {
     mmood_error error;
     mmood_detector_info a, b;
     mmood_detector_options options = mmood_detector_options_default();
-    options.score = (mmood_score_settings){MMOOD_SCORE_ENERGY, 0.1 + 0.2, 1.0 / 3};
+    options.score.kind = MMOOD_SCORE_ENERGY;
+    options.score.temperature = 0.1 + 0.2;
+    options.score.beta = 1.0 / 3;
     assert_ok(build(&detector, "caf\xc3\xa9\n\"dog\"", "wolf", NULL, &options, &error), error);
     assert_ok(mmood_detector_save(detector, "detector-test.tmp", &error), error);
     assert_ok(mmood_detector_open(&again, "detector-test.tmp", &error), error);
