@@ -170,6 +170,7 @@ typedef struct mmood_model_info {
     int dimension;  /* of an embedding: projection_dim */
     int image_size; /* pixels a side that the vision tower takes */
     int patch_size;
+    int patches;    /* of a picture: (image_size / patch_size) squared, rounded down before */
     int vocabulary; /* number of token ids */
     int context;    /* longest text in tokens, BOS and EOT included: 77 */
     int eot_rule; /* 0: pool at the largest id (old configs, eos_token_id 2); 1: at the first eos */
@@ -231,6 +232,19 @@ MMOOD_API mmood_status mmood_session_create(mmood_session **out, const mmood_mod
 MMOOD_API mmood_status mmood_session_embed_images(float *out, mmood_session *session,
                                                   const uint8_t *const *crops, size_t count,
                                                   mmood_error *error);
+
+/* The same embeddings, bit for bit, to `out`, and a unit-length feature of every patch of every
+ * crop to `patches` [count, patches, dimension]: patches row by row from the top left, without the
+ * class token. A feature shows what its patch looks like, in the space of the text embeddings: the
+ * last layer passes each patch its own value in place of attention, as GL-MCM does (Miyai et al.).
+ * With x what enters the last layer: y = x + out_proj(W_v norm1(x) + b_v), then
+ * y + mlp(norm2(y)), the last norm, the projection, unit length. A row depends on others as little
+ * as above. It takes no memory beyond the session's, and about one more layer's time. ARGUMENT if a
+ * pointer is NULL and `count` is not 0. */
+MMOOD_API mmood_status mmood_session_embed_patches(float *out, float *patches,
+                                                   mmood_session *session,
+                                                   const uint8_t *const *crops, size_t count,
+                                                   mmood_error *error);
 
 /* Unit-length embeddings of `count` NUL-terminated texts to `out` [count, dimension]. Texts that
  * are too long are cut; `*truncated` (may be NULL) receives how many were. */

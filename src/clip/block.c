@@ -1,6 +1,6 @@
 /* block.c - pre-norm transformer layers as CLIP has them: x += attention(norm1(x)), x +=
  * mlp(norm2(x)). In the last layer only the pooled rows are carried on, since nothing else is read
- * after it. */
+ * after it; unless the features of all rows are asked for, which leave out its attention. */
 #include "clip/block.h"
 
 #include <string.h>
@@ -94,13 +94,26 @@ static void finish_layer(mm_lane *lane, const mm_tower *tower, const mm_block *b
     mm_lane_dense(lane, block->down, MM_POST_ADD, act->mlp, x, 0, first, last);
 }
 
+/* The last norm and the projection of rows first .. last of x, to the same rows of `embedding`. */
+static void project(mm_lane *lane, const mm_tower *tower, const float *x, size_t first,
+                    size_t last) {
+    const mm_activations *act = lane->activations;
+    norm(lane, act->h, x, &tower->last, tower, first, last);
+    mm_lane_dense(lane, tower->projection, MM_POST_NONE, act->h, act->embedding, 0, first, last);
+}
+
+/* This lane's share of all rows. */
+static void share_rows(size_t *first, size_t *last, const mm_lane *lane, const mm_item *items,
+                       size_t count) {
+    mm_lane_share(first, last, lane, items[count - 1].first + items[count - 1].tokens);
+}
+
 void mm_tower_run(mm_lane *lane, const mm_tower *tower, const mm_item *items, size_t count,
                   int causal) {
     const mm_activations *act = lane->activations;
     size_t width = (size_t)tower->config.width;
-    size_t rows = items[count - 1].first + items[count - 1].tokens;
     size_t first, last;
-    mm_lane_share(&first, &last, lane, rows);
+    share_rows(&first, &last, lane, items, count);
     for (int i = 0; i < tower->config.layers; i++) {
         const mm_block *block = &tower->blocks[i];
         int final = i + 1 == tower->config.layers;
@@ -117,6 +130,28 @@ void mm_tower_run(mm_lane *lane, const mm_tower *tower, const mm_item *items, si
         }
         finish_layer(lane, tower, block, final ? act->pooled : act->x, first, last);
     }
-    norm(lane, act->h, act->pooled, &tower->last, tower, first, last);
-    mm_lane_dense(lane, tower->projection, MM_POST_NONE, act->h, act->embedding, 0, first, last);
+    project(lane, tower, act->pooled, first, last);
+}
+
+/* The values that the last layer computed for rows first .. last, to the same rows of h. */
+static void copy_values(const mm_lane *lane, size_t width, size_t first, size_t last) {
+    const mm_activations *act = lane->activations;
+    for (size_t row = first; row < last; row++) {
+        const float *values = act->qkv + (3 * row + 2) * width;
+        if (lane->bf16)
+            for (size_t i = 0; i < width; i++)
+                ((uint16_t *)act->h)[row * width + i] = mm_bf16_from_f32(values[i]);
+        else
+            memcpy((float *)act->h + row * width, values, width * sizeof *values);
+    }
+}
+
+void mm_tower_run_values(mm_lane *lane, const mm_tower *tower, const mm_item *items, size_t count) {
+    const mm_activations *act = lane->activations;
+    size_t first, last;
+    share_rows(&first, &last, lane, items, count);
+    meet(lane); /* h, mlp and embedding still hold the pooled rows of other lanes */
+    copy_values(lane, (size_t)tower->config.width, first, last);
+    finish_layer(lane, tower, &tower->blocks[tower->config.layers - 1], act->x, first, last);
+    project(lane, tower, act->x, first, last);
 }

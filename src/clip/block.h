@@ -26,7 +26,7 @@ typedef struct mm_activations {
     float *qkv;       /* [rows, 3 * width] */
     void *mlp;        /* [rows, mlp width] (hidden layer; patches at the start) */
     float *pooled;    /* [rows, width] the pooled rows, in the last layer */
-    float *embedding; /* [rows, dimension] the result, one row an item */
+    float *embedding; /* [rows, dimension] the result, one row an item, then one a row of x */
 } mm_activations;
 
 /* Products of a ragged chunk are computed for a multiple of this many rows, so that few different
@@ -61,5 +61,11 @@ void mm_lane_dense(mm_lane *lane, const mm_matrix *matrix, mm_post post, const v
  * the items there. All lanes of a team call it together. */
 void mm_tower_run(mm_lane *lane, const mm_tower *tower, const mm_item *items, size_t count,
                   int causal);
+
+/* Goes on after mm_tower_run on the same items, when this lane has read its share of the
+ * embeddings: the features of all rows by the last layer's value path, in which each row attends to
+ * itself alone. activations->embedding becomes [rows, dimension], not yet of unit length; each lane
+ * leaves its share of the rows there. All lanes of a team call it together. */
+void mm_tower_run_values(mm_lane *lane, const mm_tower *tower, const mm_item *items, size_t count);
 
 #endif

@@ -200,6 +200,7 @@ void mmood_model_describe(const mmood_model *model, mmood_model_info *out) {
     out->dimension = config->dimension;
     out->image_size = config->image_size;
     out->patch_size = config->patch_size;
+    out->patches = (int)mm_model_vision_tokens(model) - 1;
     out->vocabulary = config->vocabulary;
     out->context = config->context;
     out->eot_rule = config->eos_token_id == 2 ? 0 : 1;

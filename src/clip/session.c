@@ -1,6 +1,6 @@
-/* session.c - embedding pictures and texts: cuts the work into chunks of rows that stay in cache
- * and hands them to workers, one worker a chunk; a single item is shared by a team of all workers.
- */
+/* session.c - embedding pictures, their patches and texts: cuts the work into chunks of rows that
+ * stay in cache and hands them to workers, one worker a chunk; a single item is shared by a team of
+ * all workers. */
 #include "base/error.h"
 #include "base/pool.h"
 #include "clip/model.h"
@@ -147,7 +147,8 @@ typedef struct mm_job {
     mm_chunk *chunks;
     size_t chunk_count;
     float *out;
-    int team; /* workers that share each chunk; 1: each takes chunks of its own */
+    float *patches; /* features of the pictures' patches; NULL: not asked for */
+    int team;       /* workers that share each chunk; 1: each takes chunks of its own */
     pthread_mutex_t lock;
     size_t next;
     mmood_status status;
@@ -170,6 +171,24 @@ static mmood_status to_unit(float *out, const float *row, size_t dimension, mmoo
     return MMOOD_OK;
 }
 
+/* The features of a chunk's patches, that is of all rows but the pooled ones, the class rows. */
+static void run_patches(mm_lane *lane, const mm_job *job, const mm_chunk *chunk) {
+    const mmood_model *model = job->session->model;
+    const mm_item *items = job->items + chunk->item;
+    size_t dimension = (size_t)model->config.dimension, tokens = mm_model_vision_tokens(model);
+    size_t first, last;
+    mm_tower_run_values(lane, &model->weights->vision, items, chunk->count);
+    mm_lane_share(&first, &last, lane, chunk->count * tokens);
+    for (size_t row = first; row < last && lane->status == MMOOD_OK; row++) {
+        if (row % tokens == 0)
+            continue;
+        size_t patch = (chunk->item + row / tokens) * (tokens - 1) + row % tokens - 1;
+        lane->status =
+            to_unit(job->patches + patch * dimension,
+                    lane->activations->embedding + row * dimension, dimension, &lane->error);
+    }
+}
+
 static void run_chunk(mm_lane *lane, const mm_job *job, const mm_chunk *chunk) {
     const mmood_model *model = job->session->model;
     const mm_item *items = job->items + chunk->item;
@@ -186,6 +205,8 @@ static void run_chunk(mm_lane *lane, const mm_job *job, const mm_chunk *chunk) {
         lane->status =
             to_unit(job->out + (chunk->item + i) * dimension,
                     lane->activations->embedding + i * dimension, dimension, &lane->error);
+    if (job->patches)
+        run_patches(lane, job, chunk);
 }
 
 /* The next chunk of the queue; 0 when there is none or something failed. */
@@ -302,9 +323,8 @@ static mmood_status job_create(mm_job *job, mmood_session *session, float *out, 
     return mm_error_set(error, MMOOD_ERROR_MEMORY, "no memory for the list of inputs");
 }
 
-mmood_status mmood_session_embed_images(float *out, mmood_session *session,
-                                        const uint8_t *const *crops, size_t count,
-                                        mmood_error *error) {
+static mmood_status embed_pictures(float *out, float *patches, mmood_session *session,
+                                   const uint8_t *const *crops, size_t count, mmood_error *error) {
     if (count == 0)
         return MMOOD_OK;
     mm_job job;
@@ -312,11 +332,30 @@ mmood_status mmood_session_embed_images(float *out, mmood_session *session,
     if (status != MMOOD_OK)
         return status;
     job.crops = crops;
+    job.patches = patches;
     for (size_t i = 0; i < count; i++)
         job.items[i].tokens = mm_model_vision_tokens(session->model);
     status = run_job(&job, count, error);
     job_free(&job);
     return status;
+}
+
+mmood_status mmood_session_embed_images(float *out, mmood_session *session,
+                                        const uint8_t *const *crops, size_t count,
+                                        mmood_error *error) {
+    return embed_pictures(out, NULL, session, crops, count, error);
+}
+
+mmood_status mmood_session_embed_patches(float *out, float *patches, mmood_session *session,
+                                         const uint8_t *const *crops, size_t count,
+                                         mmood_error *error) {
+    const char *missing = !out ? "out" : !patches ? "patches" : !session ? "session" : "crops";
+    if (count > 0 && (!out || !patches || !session || !crops))
+        return mm_error_set(error, MMOOD_ERROR_ARGUMENT,
+                            "patches of %zu pictures: `%s` is NULL, and none of out, patches, "
+                            "session and crops may be; mmood_session_embed_images needs no patches",
+                            count, missing);
+    return embed_pictures(out, patches, session, crops, count, error);
 }
 
 /* Token ids of all texts in one list, each cut after the position where it is pooled: causal

@@ -1,6 +1,6 @@
 /* test_golden.c - embeddings of the tiny models in golden/ against transformers'
- * (tools/make_golden.py), in f32 and bf16; and what must not change them: batches, order, threads,
- * padding. */
+ * (tools/make_golden.py), and features of patches (tools/make_golden_patches.py), in f32 and bf16;
+ * and what must not change them: batches, order, threads, padding. */
 #include "test.h"
 
 #include "clip/onednn.h"
@@ -231,6 +231,99 @@ static void test_texts_differ(void **unused) {
     }
 }
 
+/* Room for the features of `count` pictures' patches. */
+static float *patch_rows(const golden *g, size_t count) {
+    return malloc(count * (size_t)g->info.patches * (size_t)g->info.dimension * sizeof(float));
+}
+
+static void check_patches(const char *name, mmood_precision precision) {
+    golden g;
+    mmood_error error;
+    mm_safetensors *file;
+    char path[256];
+    golden_open(&g, name, precision, 2);
+    snprintf(path, sizeof path, "golden/%s/patches.safetensors", name);
+    assert_ok(mm_safetensors_open(&file, path, &error), error);
+    const mm_tensor *expected = mm_safetensors_find(file, "patches");
+    assert_int_equal(expected->shape[0], g.image_count);
+    assert_int_equal(expected->shape[1], g.info.patches);
+    assert_int_equal(expected->shape[2], g.info.dimension);
+    size_t side = (size_t)(g.info.image_size / g.info.patch_size);
+    assert_int_equal(g.info.patches, side * side);
+    float *rows = malloc(16 * (size_t)g.info.dimension * sizeof *rows);
+    float *patches = patch_rows(&g, g.image_count);
+    assert_ok(mmood_session_embed_patches(rows, patches, g.session, g.crops, g.image_count, &error),
+              error);
+    check_rows(&g, "picture", rows, g.images, g.image_count);
+    check_rows(&g, "patch", patches, (const float *)(const void *)expected->data,
+               g.image_count * expected->shape[1]);
+    free(rows);
+    free(patches);
+    mm_safetensors_free(file);
+    golden_close(&g);
+}
+
+static void test_patches(void **unused) {
+    (void)unused;
+    static const char *const names[] = {"p16-gelu", "p14-odd", "p7-new", "bf16", "eos-inside-old"};
+    for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
+        check_patches(names[i], MMOOD_PRECISION_F32);
+        if (mm_engine_has_bf16())
+            check_patches(names[i], MMOOD_PRECISION_BF16);
+    }
+}
+
+/* `count` pictures with their patches by `threads` threads: embeddings have the bits that they have
+ * without patches, and a picture's patches are those it has alone. */
+static void check_patches_together(const char *name, mmood_precision precision, size_t count,
+                                   int threads) {
+    golden g, h;
+    mmood_error error;
+    if (golden_open(&g, name, precision, threads) != MMOOD_OK)
+        return;
+    golden_open(&h, name, precision, 1);
+    size_t d = (size_t)g.info.dimension, step = (size_t)g.info.patches * d;
+    float *plain = malloc(count * d * sizeof *plain), *rows = malloc(count * d * sizeof *rows);
+    float *patches = patch_rows(&g, count), *alone = patch_rows(&g, 1);
+    const uint8_t *many[64];
+    for (size_t i = 0; i < count; i++)
+        many[i] = g.crops[(i * 7 + 3) % g.image_count];
+    assert_ok(mmood_session_embed_images(plain, g.session, many, count, &error), error);
+    assert_ok(mmood_session_embed_patches(rows, patches, g.session, many, count, &error), error);
+    assert_memory_equal(rows, plain, count * d * sizeof *rows);
+    for (size_t i = 0; i < g.image_count; i++) {
+        float row[64];
+        assert_ok(mmood_session_embed_patches(row, alone, h.session, &g.crops[i], 1, &error),
+                  error);
+        for (size_t k = 0; k < count; k++)
+            if (many[k] == g.crops[i]) {
+                assert_same(row, rows + k * d, d);
+                assert_same(alone, patches + k * step, step);
+            }
+    }
+    assert_ok(mmood_session_embed_images(rows, g.session, many, count, &error), error);
+    assert_memory_equal(rows, plain, count * d * sizeof *rows);
+    free(plain);
+    free(rows);
+    free(patches);
+    free(alone);
+    golden_close(&g);
+    golden_close(&h);
+}
+
+static void test_patches_together(void **unused) {
+    (void)unused;
+    static const mmood_precision precisions[] = {MMOOD_PRECISION_F32, MMOOD_PRECISION_BF16};
+    for (int p = 0; p < 2; p++) {
+        for (int i = 0; i < MODELS; i++) { /* several chunks, one worker each */
+            check_patches_together(models[i], precisions[p], 60, 1);
+            check_patches_together(models[i], precisions[p], 60, 3);
+        }
+        check_patches_together("p7-new", precisions[p], 7, 8);     /* a team of 4 */
+        check_patches_together("p8-mixed", precisions[p], 30, 31); /* of 21 on two chunks */
+    }
+}
+
 static void test_nothing_to_do(void **unused) {
     (void)unused;
     golden g;
@@ -239,6 +332,12 @@ static void test_nothing_to_do(void **unused) {
     golden_open(&g, "b32-quick", MMOOD_PRECISION_F32, 2);
     assert_ok(mmood_session_embed_images(row, g.session, NULL, 0, &error), error);
     assert_ok(mmood_session_embed_texts(row, NULL, g.session, NULL, 0, &error), error);
+    assert_ok(mmood_session_embed_patches(NULL, NULL, g.session, NULL, 0, &error), error);
+    assert_int_equal(mmood_session_embed_patches(row, NULL, g.session, g.crops, 1, &error),
+                     MMOOD_ERROR_ARGUMENT);
+    assert_non_null(strstr(error.message, "`patches` is NULL"));
+    assert_int_equal(mmood_session_embed_patches(row, row, g.session, NULL, 1, NULL),
+                     MMOOD_ERROR_ARGUMENT);
     const char *broken = "caf\xe9";
     assert_int_equal(mmood_session_embed_texts(row, NULL, g.session, &broken, 1, &error),
                      MMOOD_ERROR_FORMAT);
@@ -248,9 +347,14 @@ static void test_nothing_to_do(void **unused) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_f32),          cmocka_unit_test(test_bf16),
-        cmocka_unit_test(test_token_ids),    cmocka_unit_test(test_neighbours_change_nothing),
-        cmocka_unit_test(test_texts_differ), cmocka_unit_test(test_nothing_to_do),
+        cmocka_unit_test(test_f32),
+        cmocka_unit_test(test_bf16),
+        cmocka_unit_test(test_token_ids),
+        cmocka_unit_test(test_neighbours_change_nothing),
+        cmocka_unit_test(test_texts_differ),
+        cmocka_unit_test(test_patches),
+        cmocka_unit_test(test_patches_together),
+        cmocka_unit_test(test_nothing_to_do),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
