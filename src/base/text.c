@@ -45,14 +45,14 @@ static int is_utf8(const char *text) {
     return 1;
 }
 
-static void base64(mm_buffer *out, const char *text) {
+void mm_base64(mm_buffer *out, const void *data, size_t size) {
     static const char digits[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
-    size_t size = strlen(text);
+    const uint8_t *bytes = data;
     for (size_t i = 0; i < size; i += 3) {
         size_t left = size - i;
-        uint32_t bits = (uint32_t)(uint8_t)text[i] << 16;
-        bits |= left > 1 ? (uint32_t)(uint8_t)text[i + 1] << 8 : 0;
-        bits |= left > 2 ? (uint32_t)(uint8_t)text[i + 2] : 0;
+        uint32_t bits = (uint32_t)bytes[i] << 16;
+        bits |= left > 1 ? (uint32_t)bytes[i + 1] << 8 : 0;
+        bits |= left > 2 ? (uint32_t)bytes[i + 2] : 0;
         char group[4] = {digits[bits >> 18], digits[bits >> 12 & 63],
                          left > 1 ? digits[bits >> 6 & 63] : '=',
                          left > 2 ? digits[bits & 63] : '='};
@@ -65,7 +65,7 @@ void mm_json_path(mm_buffer *out, const char *path) {
     mm_json_text(out, path);
     if (!is_utf8(path)) {
         mm_buffer_puts(out, ",\"path_bytes\":\"");
-        base64(out, path);
+        mm_base64(out, path, strlen(path));
         mm_buffer_puts(out, "\"");
     }
 }

@@ -20,6 +20,9 @@ void mm_json_exact(mm_buffer *out, double value);
 void mm_csv_text(mm_buffer *out, const char *text);
 void mm_csv_number(mm_buffer *out, double value);
 
+/* Base64 with padding (RFC 4648). */
+void mm_base64(mm_buffer *out, const void *data, size_t size);
+
 /* Text for a terminal: at most `width` characters, control characters and broken UTF-8 replaced,
  * filled up with spaces. */
 void mm_table_text(mm_buffer *out, const char *text, size_t width);

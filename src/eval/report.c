@@ -22,6 +22,11 @@ void mm_report_score(mm_buffer *out, const mmood_score_settings *settings) {
     mm_buffer_printf(out, " (T = %g", settings->temperature);
     if (settings->kind == MMOOD_SCORE_MM_OOD)
         mm_buffer_printf(out, ", beta = %g", settings->beta);
+    if (settings->kind == MMOOD_SCORE_GL_MCM)
+        mm_buffer_printf(out, ", lambda = %g", settings->lambda);
+    if (settings->kind == MMOOD_SCORE_NEGLABEL || settings->kind == MMOOD_SCORE_CSP)
+        mm_buffer_printf(out, ", %u groups, seed %u", settings->groups ? settings->groups : 100,
+                         settings->seed);
     mm_buffer_puts(out, ")");
 }
 

@@ -41,6 +41,9 @@ static void json_settings(mm_buffer *out, const mmood_score_settings *settings) 
     mm_json_number(out, settings->temperature);
     mm_buffer_puts(out, ",\"beta\":");
     mm_json_number(out, settings->beta);
+    mm_buffer_puts(out, ",\"lambda\":");
+    mm_json_number(out, settings->lambda);
+    mm_buffer_printf(out, ",\"groups\":%u,\"seed\":%u", settings->groups, settings->seed);
 }
 
 static void json_row(mm_buffer *out, const mm_evaluation *evaluation, size_t score, size_t set) {

@@ -51,8 +51,17 @@ static void test_table(void **unused) {
     written("\xe7\x8a\xac ");
 }
 
+static void test_base64(void **unused) {
+    (void)unused;
+    static const char *const expected[] = {"", "AA==", "AP8=", "AP8Q", "AP8QgA=="};
+    for (size_t i = 1; i < 5; i++) {
+        mm_base64(&out, "\x00\xff\x10\x80", i);
+        written(expected[i]);
+    }
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {cmocka_unit_test(test_json), cmocka_unit_test(test_csv),
-                                       cmocka_unit_test(test_table)};
+                                       cmocka_unit_test(test_table), cmocka_unit_test(test_base64)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
