@@ -62,9 +62,13 @@ static int compare_doubles(const void *a, const void *b) {
     return (x > y) - (x < y);
 }
 
-/* ceil((count + 1) keep); a product that should be whole may be above it by rounding. */
-static double needed(double count, double keep) {
-    return ceil((count + 1) * keep * (1 - 4e-16));
+/* A product or quotient that should be whole may be above it by rounding. */
+double mm_calibration_needed(size_t count, double keep) {
+    return ceil(((double)count + 1) * keep * (1 - 4e-16));
+}
+
+double mm_calibration_least(double keep) {
+    return ceil(keep / (1 - keep) * (1 - 4e-16));
 }
 
 static mmood_status check_sample(const double *scores, size_t count, double keep,
@@ -78,13 +82,12 @@ static mmood_status check_sample(const double *scores, size_t count, double keep
             return mm_error_set(error, MMOOD_ERROR_NUMERIC,
                                 "calibration score %zu is %g; finite ones are needed", i + 1,
                                 scores[i]);
-    if (needed((double)count, keep) > (double)count) {
-        double least = ceil(keep / (1 - keep) * (1 - 4e-16));
+    if (mm_calibration_needed(count, keep) > (double)count) {
         return mm_error_set(
             error, MMOOD_ERROR_ARGUMENT,
             "%zu pictures are too few to keep %g of the in-distribution ones with a "
             "guarantee: at least %.0f are needed; give more, or keep less",
-            count, keep, least);
+            count, keep, mm_calibration_least(keep));
     }
     return MMOOD_OK;
 }
@@ -98,7 +101,7 @@ mmood_status mm_calibration_finish(mm_calibration *calibration, mmood_error *err
     qsort(calibration->scores, n, sizeof *calibration->scores, compare_doubles);
     if (calibration->hash_count)
         qsort(calibration->hashes, calibration->hash_count, 32, mm_hash_compare);
-    info->threshold = calibration->scores[n - (size_t)needed((double)n, info->keep)];
+    info->threshold = calibration->scores[n - (size_t)mm_calibration_needed(n, info->keep)];
     while (kept < n && calibration->scores[n - 1 - kept] >= info->threshold)
         kept++;
     double k = (double)kept, rest = (double)(n - kept);

@@ -20,6 +20,11 @@ void mm_calibration_free(mm_calibration *calibration);
  * from keep; fails as mmood_detector_calibrate says. */
 mmood_status mm_calibration_finish(mm_calibration *calibration, mmood_error *error);
 
+/* How many of `count` scores have to reach a threshold that keeps the share `keep`: more than there
+ * are if they are too few; and the least count that is enough. */
+double mm_calibration_needed(size_t count, double keep);
+double mm_calibration_least(double keep);
+
 /* (1 + the number of calibration scores <= score) / (count + 1). */
 double mm_calibration_p_value(const mm_calibration *calibration, double score);
 

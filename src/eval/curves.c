@@ -2,6 +2,7 @@
 #include "eval/curves.h"
 
 #include "base/error.h"
+#include "detect/calibrate.h"
 
 #include <math.h>
 #include <stdlib.h>
@@ -164,8 +165,7 @@ void mm_histogram(double *out, size_t bins, const mm_range *range, const double 
 }
 
 double mm_conformal_threshold(const double *rising, size_t count, double keep) {
-    /* A product that should be whole may be above it by rounding. */
-    double needed = ceil(((double)count + 1) * keep * (1 - 4e-16));
+    double needed = mm_calibration_needed(count, keep);
     if (needed < 1 || needed > (double)count)
         return NAN;
     return rising[count - (size_t)needed];

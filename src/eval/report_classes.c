@@ -267,10 +267,10 @@ static void firing_table(mm_buffer *out, const mm_evaluation *evaluation, const 
                          size_t count, int ood) {
     mm_buffer_printf(
         out,
-        "<div class=\"wide\" tabindex=\"0\"><table><caption>Most often on %s</caption>"
-        "<thead><tr><th scope=\"col\">outlier label</th><th scope=\"col\">from</th><th "
-        "class=\"n\" scope=\"col\">OOD pictures</th><th class=\"n\" scope=\"col\">ID "
-        "pictures</th></tr></thead><tbody>\n",
+        "<h3>Most often on %s</h3>\n<div class=\"wide\" tabindex=\"0\"><table><thead><tr>"
+        "<th scope=\"col\">outlier label</th><th scope=\"col\">from</th><th class=\"n\" "
+        "scope=\"col\">OOD pictures</th><th class=\"n\" scope=\"col\">ID pictures</th></tr>"
+        "</thead><tbody>\n",
         ood ? "OOD, as is wanted" : "ID, as is not wanted");
     for (size_t i = 0; i < count && i < LABELS_SHOWN; i++) {
         if ((ood ? firings[i].ood : firings[i].id) == 0) {

@@ -29,7 +29,8 @@ static void keep_worst(case_of *worst, size_t *count, case_of one, int sign) {
     worst[at] = one;
 }
 
-/* The file itself, if it is small and a browser shows its format; else its path in a box. */
+/* The file itself, if it is small and a browser shows its format, and its path; else that in a box.
+ */
 static void show_picture(mm_buffer *out, const mm_eval_item *item) {
     static const char *const types[] = {NULL, "jpeg", "png", "webp", "gif"};
     uint8_t *data = NULL;
@@ -38,9 +39,11 @@ static void show_picture(mm_buffer *out, const mm_eval_item *item) {
     if (mm_file_read(&data, &size, item->path, EMBEDDED_BYTES, NULL) == MMOOD_OK)
         type = types[mm_sniff(data, size).kind];
     if (type) {
-        mm_buffer_printf(out, "<img loading=\"lazy\" alt=\"\" src=\"data:image/%s;base64,", type);
+        mm_buffer_printf(out, "<img alt=\"\" src=\"data:image/%s;base64,", type);
         mm_base64(out, data, size);
-        mm_buffer_puts(out, "\">");
+        mm_buffer_puts(out, "\"><p class=\"soft\">");
+        mm_html_text(out, item->path);
+        mm_buffer_puts(out, "</p>");
     } else {
         mm_buffer_puts(out, "<div class=\"none\">");
         mm_html_text(out, item->path);
@@ -96,19 +99,19 @@ static void explain(mm_buffer *out, const mm_evaluation *evaluation, const mm_ev
 static void show_case(mm_buffer *out, const mm_evaluation *evaluation, const case_of *one) {
     mm_buffer_puts(out, "<li>");
     show_picture(out, one->item);
+    mm_buffer_puts(out, "<p><strong>");
     if (one->item->group < one->set->group_count) {
-        mm_buffer_puts(out, "<p><strong>");
         mm_html_text(out, one->set->groups[one->item->group].name);
-        mm_buffer_puts(out, "</strong></p>");
+        mm_buffer_puts(out, "</strong>, <strong>");
     }
+    mm_html_text(out, one->set->name);
+    mm_buffer_puts(out, "</strong></p>");
     if (isfinite(one->score))
         mm_buffer_printf(out, "<p>score %.9g</p>", one->score);
     else
         mm_buffer_printf(out, "<p>score %s infinity</p>", one->score > 0 ? "plus" : "minus");
     explain(out, evaluation, one->item);
-    mm_buffer_puts(out, "<p class=\"soft\">");
-    mm_html_text(out, one->item->path);
-    mm_buffer_puts(out, "</p></li>\n");
+    mm_buffer_puts(out, "</li>\n");
 }
 
 static void gallery(mm_buffer *out, const mm_evaluation *evaluation, size_t first, size_t end,

@@ -2,6 +2,7 @@
 #include "eval/report_parts.h"
 
 #include "base/error.h"
+#include "detect/calibrate.h"
 #include "eval/curves.h"
 #include "eval/report.h"
 #include "eval/report_svg.h"
@@ -173,7 +174,7 @@ static void thresholds(mm_buffer *out, const mm_evaluation *evaluation, const al
         mm_buffer_printf(out, "<tr><th class=\"n\" scope=\"row\">%.1f</th>", 100 * rates[r]);
         if (isnan(t)) {
             mm_buffer_printf(out, "<td colspan=\"%zu\">needs at least %.0f ID pictures</td></tr>\n",
-                             all->count + 1, ceil(rates[r] / (1 - rates[r]) * (1 - 1e-12)));
+                             all->count + 1, mm_calibration_least(rates[r]));
             continue;
         }
         mm_buffer_printf(out, "<td class=\"n\">%.9g</td><td class=\"n\">", t);

@@ -72,7 +72,7 @@ static const char gallery[] =
     ".gallery img,.gallery .none{display:block;width:100%;height:8rem;object-fit:contain;"
     "background:#fff;border-radius:4px;margin-bottom:.4rem}"
     ".gallery .none{background:none;padding:.5rem;color:var(--soft);border:1px dashed "
-    "var(--line);overflow:hidden}"
+    "var(--line);overflow-y:auto}"
     ".gallery p{margin:.25rem 0}"
     "@media (max-width:30rem){body{padding:.75rem}.gallery{grid-template-columns:1fr 1fr}"
     "dl{grid-template-columns:1fr}dd{margin-bottom:.5rem}}"
