@@ -22,6 +22,9 @@ typedef struct settings {
     const char *score;
     double beta;
     double temperature;
+    double lambda;
+    int groups;
+    int seed;
     const char *out;
 } settings;
 
@@ -55,16 +58,20 @@ static void note_cut(const mmood_detector *detector, const mmood_model *model, c
 
 /* Tells of settings that give a score which says nothing, or not what its name promises. */
 static void note_score(const mmood_detector_info *info, cli_talk talk) {
-    const char *name = mmood_score_name(info->score.kind);
-    int over_all = info->score.kind == MMOOD_SCORE_MM_OOD;
-    if (info->id_count == 1 &&
-        (info->score.kind == MMOOD_SCORE_MCM || (over_all && info->outlier_count == 0)))
+    mmood_score_kind kind = info->score.kind;
+    const char *name = mmood_score_name(kind);
+    int alone = kind == MMOOD_SCORE_MCM || kind == MMOOD_SCORE_MAX || kind == MMOOD_SCORE_GL_MCM;
+    int compares = kind == MMOOD_SCORE_MM_OOD || kind == MMOOD_SCORE_MSP;
+    if (info->id_count == 1 && (alone || (compares && info->outlier_count == 0)))
         cli_note(talk,
                  "with one ID label and no other to compare it with, %s is 1 for every picture; "
                  "use max-logit, or give outlier labels to mm-ood",
                  name);
-    else if (over_all && info->outlier_count == 0)
-        cli_note(talk, "without outlier labels mm-ood is the same as mcm; --outliers gives some");
+    else if (compares && info->outlier_count == 0)
+        cli_note(talk, "without outlier labels %s is the same as mcm; --outliers gives some", name);
+    else if (info->outlier_count > 0 && !mmood_score_uses_outliers(kind))
+        cli_note(talk, "%s does not look at outlier labels; they serve the explanations only",
+                 name);
 }
 
 /* Tells on stderr what was odd in a file of labels. */
@@ -128,6 +135,9 @@ static int run(const settings *s) {
     options.template_count = s->templates.count;
     options.score.temperature = s->temperature;
     options.score.beta = s->beta;
+    options.score.lambda = s->lambda;
+    options.score.groups = (uint32_t)s->groups;
+    options.score.seed = (uint32_t)s->seed;
     if (s->score && mmood_score_parse(&options.score.kind, s->score, &error) != MMOOD_OK)
         return cli_fail(&error);
     mmood_labels *id;
@@ -152,15 +162,24 @@ static int run(const settings *s) {
 }
 
 int cmd_build(int argc, char **argv) {
-    settings s = {.common = common_options_default(), .beta = mmood_score_settings_default().beta};
+    settings s = {.common = common_options_default(),
+                  .beta = mmood_score_settings_default().beta,
+                  .lambda = mmood_score_settings_default().lambda,
+                  .groups = (int)mmood_score_settings_default().groups};
     int count;
     const option table[] = {
         OPTION_MODEL(s.common),
         {"id", 0, OPTION_TEXT, &s.id, "FILE", "the in-distribution labels"},
         {"outliers", 0, OPTION_LIST, &s.outliers, "FILE", "outlier labels; may come several times"},
-        {"score", 0, OPTION_TEXT, &s.score, "NAME", "mm-ood (default), mcm, max-logit or energy"},
+        {"score", 0, OPTION_TEXT, &s.score, "NAME",
+         "mm-ood (default), mcm, max-logit, energy, msp, sum, energy-diff, max-logit-diff, max, "
+         "neglabel, gl-mcm or csp"},
         {"beta", 0, OPTION_NUMBER, &s.beta, "B", "weight of outliers in mm-ood; default 0.25"},
         {"temperature", 0, OPTION_NUMBER, &s.temperature, "T", "default: the score's own"},
+        {"lambda", 0, OPTION_NUMBER, &s.lambda, "L", "weight of patches in gl-mcm; default 0.5"},
+        {"groups", 0, OPTION_COUNT, &s.groups, "G",
+         "groups of outliers in neglabel and csp; default 100"},
+        {"seed", 0, OPTION_COUNT, &s.seed, "N", "for dealing them; default 0"},
         {"template", 0, OPTION_LIST, &s.templates, "T",
          "a text with {} for the label; several are averaged; default \"a photo of a {}\""},
         {"output", 'o', OPTION_TEXT, &s.out, "FILE", "the detector to write"},

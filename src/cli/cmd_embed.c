@@ -1,8 +1,8 @@
 /* cmd_embed.c - mmood embed: embeddings of pictures or texts to a safetensors file. */
 #include "cli/options.h"
 #include "cli/output.h"
-#include "cli/paths.h"
-#include "cli/pipeline.h"
+#include "eval/paths.h"
+#include "eval/pipeline.h"
 
 #include "clip/safetensors.h"
 
@@ -79,22 +79,24 @@ static int result_write(result *r, const char *path) {
     return EXIT_FATAL;
 }
 
-static int embed_images(result *r, mmood_session *session, const path_list *paths,
+static int embed_images(result *r, mmood_session *session, const mm_path_list *paths,
                         const mmood_image_options *image, const common_options *common) {
     enum { WINDOW = 32 };
-    pipeline p;
+    mm_pipeline p;
     mmood_error error;
     int code = EXIT_DONE;
-    if (pipeline_create(&p, session, image, WINDOW, common->threads, &error) != MMOOD_OK)
+    const mm_pipeline_options options = {
+        .image = *image, .window = WINDOW, .threads = common->threads};
+    if (mm_pipeline_create(&p, session, &options, &error) != MMOOD_OK)
         return cli_fail(&error);
     if (!result_reserve(r, paths->count, p.dimension)) {
-        pipeline_free(&p);
+        mm_pipeline_free(&p);
         cli_error("no memory for %zu embeddings", paths->count);
         return EXIT_FATAL;
     }
     for (size_t at = 0; at < paths->count && code == EXIT_DONE; at += WINDOW) {
         size_t n = paths->count - at < WINDOW ? paths->count - at : WINDOW;
-        if (pipeline_run(&p, paths->items + at, n, &error) != MMOOD_OK)
+        if (mm_pipeline_run(&p, paths->items + at, n, &error) != MMOOD_OK)
             code = cli_fail(&error);
         for (size_t i = 0; i < n && code == EXIT_DONE; i++) {
             const char *path = paths->items[at + i];
@@ -115,7 +117,7 @@ static int embed_images(result *r, mmood_session *session, const path_list *path
             r->ids[r->count++] = (int64_t)(at + i);
         }
     }
-    pipeline_free(&p);
+    mm_pipeline_free(&p);
     if (code != EXIT_DONE || r->count == paths->count)
         return code;
     return r->count == 0 ? EXIT_FATAL : EXIT_PARTIAL;
@@ -130,7 +132,7 @@ static void add_text_error(result *r, size_t index, const char *message) {
 
 /* Keeps in `good` the texts that can be tokenized, with their ids in the result; says which others
  * cannot, and which are cut. 0 if memory is out. */
-static int choose_texts(result *r, const char **good, const path_list *texts,
+static int choose_texts(result *r, const char **good, const mm_path_list *texts,
                         const mmood_model *model, const common_options *common) {
     mmood_model_info info;
     mmood_model_describe(model, &info);
@@ -157,7 +159,7 @@ static int choose_texts(result *r, const char **good, const path_list *texts,
     return tokens != NULL;
 }
 
-static int embed_texts(result *r, mmood_session *session, const path_list *texts,
+static int embed_texts(result *r, mmood_session *session, const mm_path_list *texts,
                        const common_options *common) {
     mmood_model_info info;
     mmood_error error;
@@ -181,7 +183,7 @@ static int embed_texts(result *r, mmood_session *session, const path_list *texts
     return code;
 }
 
-static int run(const common_options *common, const path_list *inputs, int are_images,
+static int run(const common_options *common, const mm_path_list *inputs, int are_images,
                const char *out) {
     mmood_image_options image;
     mmood_model *model;
@@ -223,15 +225,15 @@ int cmd_embed(int argc, char **argv) {
     parse_result parsed = options_parse(table, usage, argc, argv, &count);
     if (parsed != PARSE_GO)
         return parsed == PARSE_DONE ? EXIT_DONE : EXIT_USAGE;
-    path_list inputs = {0};
+    mm_path_list inputs = {0};
     if (!out || images == (texts != NULL) || (images && count == 0) || (texts && count > 0)) {
         cli_error(
             "embed needs either --images and at least one picture, or --texts FILE; and -o FILE");
         return EXIT_USAGE;
     }
     for (int i = 0; i < count; i++)
-        path_list_add(&inputs, argv[i]);
-    if (texts && !path_list_read(&inputs, texts))
+        mm_path_list_add(&inputs, argv[i]);
+    if (texts && !mm_path_list_read(&inputs, texts))
         cli_error("%s: cannot be read", texts);
     else if (inputs.failed || inputs.count == 0)
         cli_error(inputs.failed ? "no memory for the list of inputs" : "there is nothing to embed");
@@ -239,6 +241,6 @@ int cmd_embed(int argc, char **argv) {
         code = run(&common, &inputs, images, out);
     if (inputs.hidden)
         cli_note(common_talk(&common), "%zu hidden files and folders skipped", inputs.hidden);
-    path_list_free(&inputs);
+    mm_path_list_free(&inputs);
     return code;
 }

@@ -1,12 +1,11 @@
 /* cmd_score.c - mmood score: verdicts on pictures. */
-#include "cli/options.h"
-#include "cli/output.h"
-#include "cli/paths.h"
-#include "cli/pipeline.h"
+#include "cli/detectors.h"
 #include "cli/verdicts.h"
 
-#include "base/file.h"
+#include "eval/paths.h"
+#include "eval/pipeline.h"
 
+#include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -30,142 +29,235 @@ typedef struct settings {
     const char *scores;
     int top;
     int batch;
+    double fdr; /* NaN: not asked for */
+    int adaptive;
 } settings;
 
-/* "all", or names separated by commas, to `writer`; 0 with a message for an unknown name. */
-static int choose_scores(verdict_writer *writer, const char *names) {
-    mmood_error error;
-    if (!names)
-        return 1;
-    if (strcmp(names, "all") == 0)
-        names = "mm-ood,mcm,max-logit,energy";
-    char *copy = strdup(names), *state = NULL;
-    int ok = copy != NULL;
-    for (char *name = ok ? strtok_r(copy, ",", &state) : NULL; name && ok;
-         name = strtok_r(NULL, ",", &state)) {
-        mmood_score_kind *kind = &writer->scores[writer->score_count];
-        ok = writer->score_count < VERDICT_MAX_SCORES &&
-             mmood_score_parse(kind, name, &error) == MMOOD_OK;
-        for (size_t i = 0; i < writer->score_count && ok; i++)
-            ok = writer->scores[i] != *kind;
-        if (ok)
-            writer->score_count++;
-        else
-            cli_error(
-                "option --scores: unknown or repeated name \"%s\"; all, mm-ood, mcm, max-logit "
-                "and energy are known",
-                name);
-    }
-    free(copy);
-    return ok;
+/* A run over all pictures. Results are kept for a window of them, or for all where the verdicts
+ * depend on all. */
+typedef struct scoring {
+    const settings *settings;
+    const mm_path_list *paths;
+    mm_pipeline pipeline;
+    mmood_scorer *scorer;
+    verdict_writer writer;
+    size_t room;
+    verdict_row *rows;       /* [room] */
+    char **failures;         /* [room]: messages that outlive their window */
+    double *scores;          /* [room, scores] */
+    mmood_match *top;        /* [room, top] */
+    float *good;             /* [window, dimension]: embeddings of the pictures that decoded, */
+    float *good_patches;     /*   and their patches */
+    mmood_verdict *verdicts; /* [window] */
+    size_t failed;
+} scoring;
+
+static void scoring_free(scoring *s) {
+    for (size_t i = 0; s->failures && i < s->room; i++)
+        free(s->failures[i]);
+    free(s->rows);
+    free(s->failures);
+    free(s->scores);
+    free(s->top);
+    free(s->good);
+    free(s->good_patches);
+    free(s->verdicts);
+    mm_buffer_free(&s->writer.out);
+    mmood_scorer_free(s->scorer);
+    mm_pipeline_free(&s->pipeline);
 }
 
-/* Scores all paths, a window at a time; the number that failed goes to *failed. */
-static int score_paths(verdict_writer *writer, pipeline *p, const path_list *paths, size_t *failed,
-                       int progress) {
-    mmood_error error;
-    for (size_t at = 0; at < paths->count; at += p->window) {
-        size_t n = paths->count - at < p->window ? paths->count - at : p->window;
-        if (pipeline_run(p, paths->items + at, n, &error) != MMOOD_OK)
-            return cli_fail(&error);
-        for (size_t i = 0; i < n; i++) {
-            int bad = p->status[i] != MMOOD_OK;
-            *failed += (size_t)bad;
-            if (verdict_write(writer, paths->items[at + i], p->embeddings + i * p->dimension,
-                              bad ? p->errors[i].message : NULL, &error) != MMOOD_OK)
-                return cli_fail(&error);
+static int scoring_reserve(scoring *s, mmood_error *error) {
+    size_t window = s->pipeline.options.window, d = s->pipeline.dimension;
+    s->room = isnan(s->settings->fdr) ? window : s->paths->count;
+    s->rows = calloc(s->room, sizeof *s->rows);
+    s->failures = calloc(s->room, sizeof *s->failures);
+    s->scores = calloc(s->room * s->writer.scores->count + 1, sizeof *s->scores);
+    s->top = calloc(s->room * s->writer.top + 1, sizeof *s->top);
+    s->good = malloc(window * d * sizeof *s->good);
+    s->good_patches = malloc((window * s->pipeline.patch_count * d + 1) * sizeof *s->good_patches);
+    s->verdicts = calloc(window, sizeof *s->verdicts);
+    if (s->rows && s->failures && s->scores && s->top && s->good && s->good_patches && s->verdicts)
+        return 1;
+    error->status = MMOOD_ERROR_MEMORY;
+    snprintf(error->message, sizeof error->message, "no memory for the results of %zu pictures",
+             s->room);
+    return 0;
+}
+
+/* Embeds and scores paths [at, at + n) into rows [first, first + n). */
+static mmood_status score_window(scoring *s, size_t at, size_t n, size_t first,
+                                 mmood_error *error) {
+    mm_pipeline *p = &s->pipeline;
+    size_t d = p->dimension, step = p->patch_count * d, good = 0;
+    size_t kinds = s->writer.scores->count, top = s->writer.top;
+    mmood_status status = mm_pipeline_run(p, s->paths->items + at, n, error);
+    for (size_t i = 0; i < n && status == MMOOD_OK; i++)
+        if (p->status[i] == MMOOD_OK) {
+            memcpy(s->good + good * d, p->embeddings + i * d, d * sizeof *s->good);
+            if (p->patches)
+                memcpy(s->good_patches + good * step, p->patches + i * step,
+                       step * sizeof *s->good_patches);
+            good++;
         }
-        if (fflush(stdout) != 0 || ferror(stdout))
+    /* Results of good pictures are packed at the window's beginning; rows point to them. */
+    mmood_results out = {s->verdicts, s->scores + first * kinds, s->top + first * top};
+    if (status == MMOOD_OK)
+        status = mmood_scorer_run(&out, s->scorer, s->good, p->patches ? s->good_patches : NULL,
+                                  p->patch_count, good, error);
+    good = 0;
+    for (size_t i = 0; i < n && status == MMOOD_OK; i++) {
+        verdict_row *row = &s->rows[first + i];
+        free(s->failures[first + i]);
+        s->failures[first + i] = NULL;
+        *row = (verdict_row){.path = s->paths->items[at + i]};
+        if (p->status[i] != MMOOD_OK) {
+            s->failures[first + i] = strdup(p->errors[i].message);
+            row->failure = s->failures[first + i] ? s->failures[first + i] : "no memory";
+            s->failed++;
+            continue;
+        }
+        row->verdict = s->verdicts[good];
+        row->scores = out.scores + good * kinds;
+        row->top = out.top + good * top;
+        good++;
+    }
+    return status;
+}
+
+/* Verdicts by Benjamini and Hochberg over all pictures that could be read. */
+static mmood_status decide_together(scoring *s, mmood_error *error) {
+    double *p = malloc((s->room + 1) * sizeof *p);
+    unsigned char *flagged = malloc(s->room + 1);
+    size_t n = 0;
+    mmood_status status = MMOOD_ERROR_MEMORY;
+    if (p && flagged) {
+        for (size_t i = 0; i < s->room; i++)
+            if (!s->rows[i].failure)
+                p[n++] = s->rows[i].verdict.p_value;
+        status = mmood_fdr_select(flagged, p, n, s->settings->fdr, error);
+        n = 0;
+        for (size_t i = 0; i < s->room && status == MMOOD_OK; i++)
+            if (!s->rows[i].failure)
+                s->rows[i].verdict.is_id = !flagged[n++];
+    } else {
+        error->status = status;
+        snprintf(error->message, sizeof error->message, "no memory for %zu p-values", s->room);
+    }
+    free(p);
+    free(flagged);
+    return status;
+}
+
+static int write_rows(scoring *s, size_t count) {
+    for (size_t i = 0; i < count; i++)
+        if (!verdict_write(&s->writer, &s->rows[i])) {
+            cli_error("no memory for a row of results");
             return EXIT_FATAL;
+        }
+    return fflush(stdout) != 0 || ferror(stdout) ? EXIT_FATAL : EXIT_DONE;
+}
+
+static int score_all(scoring *s) {
+    mmood_error error;
+    size_t count = s->paths->count, window = s->pipeline.options.window;
+    int together = !isnan(s->settings->fdr), code = EXIT_DONE;
+    int progress = !s->settings->common.quiet && isatty(2) && (together || !isatty(1));
+    verdict_begin(&s->writer);
+    for (size_t at = 0; at < count && code == EXIT_DONE; at += window) {
+        size_t n = count - at < window ? count - at : window;
+        if (score_window(s, at, n, together ? at : 0, &error) != MMOOD_OK)
+            code = cli_fail(&error);
+        else if (!together)
+            code = write_rows(s, n);
         if (progress)
-            fprintf(stderr, "\r%zu of %zu pictures", at + n, paths->count);
+            fprintf(stderr, "\r%zu of %zu pictures", at + n, count);
     }
     if (progress)
         fputs("\r\033[K", stderr);
-    return EXIT_DONE;
+    if (together && code == EXIT_DONE)
+        code = decide_together(s, &error) == MMOOD_OK ? write_rows(s, count) : cli_fail(&error);
+    return code;
 }
 
-static int run_model(verdict_writer *writer, const settings *s, const path_list *paths,
-                     const mmood_image_options *image) {
-    mmood_detector_info info;
-    mmood_model *model;
-    mmood_session *session;
+static int run_opened(scoring *s, const opened_detector *opened, const score_list *scores) {
+    const settings *set = s->settings;
     mmood_error error;
-    pipeline p;
-    size_t failed = 0;
-    mmood_detector_describe(writer->detector, &info);
-    const char *place = s->common.model;
-    if (!place && (mm_file_exists(info.model_path) || !getenv("MMOOD_MODEL")))
-        place = info.model_path;
-    int code = common_open_model(&model, &session, place, &s->common);
-    if (code != EXIT_DONE) {
-        if (!s->common.model)
-            cli_note(common_talk(&s->common),
-                     "the detector was built with the model in \"%s\"; -m gives another place",
-                     info.model_path);
-        return code == EXIT_USAGE ? code : EXIT_FATAL;
-    }
-    mmood_status status = mmood_detector_check_model(writer->detector, model, &error);
-    if (status == MMOOD_OK)
-        status = pipeline_create(&p, session, image, (size_t)s->batch, s->common.threads, &error);
-    if (status == MMOOD_OK) {
-        verdict_begin(writer);
-        code = score_paths(writer, &p, paths, &failed, !s->common.quiet && isatty(2) && !isatty(1));
-        pipeline_free(&p);
-    } else {
-        code = cli_fail(&error);
-    }
-    mmood_session_free(session);
-    mmood_model_free(model);
-    if (code == EXIT_DONE && failed > 0) {
-        cli_note(common_talk(&s->common), "%zu of %zu pictures could not be scored", failed,
-                 paths->count);
-        code = failed == paths->count ? EXIT_FATAL : EXIT_PARTIAL;
+    const mmood_scorer_options options = {.scores = scores->settings,
+                                          .score_count = scores->count,
+                                          .top = (size_t)set->top,
+                                          .threads = set->common.threads,
+                                          .adaptive = set->adaptive};
+    const mm_pipeline_options pipeline = {.image = opened->image,
+                                          .window = (size_t)set->batch,
+                                          .threads = set->common.threads,
+                                          .patches = scores->needs_patches};
+    mmood_status status = mmood_scorer_create(&s->scorer, opened->detector, &options, &error);
+    if (status != MMOOD_OK)
+        return cli_fail(&error);
+    status = mm_pipeline_create(&s->pipeline, opened->session, &pipeline, &error);
+    s->writer.top = mmood_scorer_top(s->scorer);
+    if (status != MMOOD_OK || !scoring_reserve(s, &error))
+        return cli_fail(&error);
+    int code = score_all(s);
+    if (code == EXIT_DONE && s->failed > 0) {
+        cli_note(common_talk(&set->common), "%zu of %zu pictures could not be scored", s->failed,
+                 s->paths->count);
+        code = s->failed == s->paths->count ? EXIT_FATAL : EXIT_PARTIAL;
     }
     return code;
 }
 
-static int run(const settings *s, int count, char **argv) {
-    static const char *const formats[] = {"table", "json", "csv", NULL}; /* as verdict_format */
-    verdict_writer writer = {.top = (size_t)s->top};
-    mmood_image_options image;
+static int run(const settings *set, int format, const char *path, const mm_path_list *paths) {
+    opened_detector opened;
+    score_list scores;
     mmood_error error;
-    mmood_detector *detector;
-    path_list paths = {0};
-    int format = option_choose("format", s->format, formats);
-    if (format < 0 || !choose_scores(&writer, s->scores) ||
-        !common_image_options(&image, &s->common))
-        return EXIT_USAGE;
-    writer.format = (verdict_format)format;
-    if (mmood_detector_open(&detector, argv[0], &error) != MMOOD_OK)
-        return cli_fail(&error);
-    for (int i = 1; i < count; i++)
-        path_list_add(&paths, argv[i]);
-    if (paths.hidden)
-        cli_note(common_talk(&s->common), "%zu hidden files and folders skipped", paths.hidden);
-    int code = EXIT_FATAL;
-    if (paths.failed)
-        cli_error("no memory for the list of pictures");
-    else if (paths.count == 0)
-        cli_error("no picture found");
-    else if (!verdict_writer_open(&writer, detector))
-        cli_error("no memory for verdicts");
-    else
-        code = run_model(&writer, s, &paths, &image);
-    verdict_writer_close(&writer);
-    path_list_free(&paths);
-    mmood_detector_free(detector);
+    cli_talk talk = common_talk(&set->common);
+    int code = detector_open(&opened, path, &set->common);
+    if (code == EXIT_DONE && !scores_choose(&scores, set->scores, &opened.info, talk))
+        code = EXIT_USAGE;
+    if (code == EXIT_DONE && !set->adaptive &&
+        mmood_detector_check_pictures(opened.detector, &opened.image, opened.precision, &error) !=
+            MMOOD_OK)
+        code = cli_fail(&error);
+    if (code == EXIT_DONE && !isnan(set->fdr) && (!opened.info.calibrated || set->adaptive)) {
+        cli_error("option --fdr needs p-values: calibrate the detector first (mmood calibrate)%s",
+                  set->adaptive ? ", and leave --adaptive out, which changes the scores" : "");
+        code = EXIT_USAGE;
+    }
+    if (code == EXIT_DONE) {
+        scoring s = {.settings = set,
+                     .paths = paths,
+                     .writer = {.format = (verdict_format)format,
+                                .detector = opened.detector,
+                                .info = opened.info,
+                                .scores = &scores,
+                                .fdr = set->fdr}};
+        if (set->adaptive && opened.info.calibrated)
+            cli_note(talk, "the threshold does not apply to adaptive scores: verdicts are those of "
+                           "the most similar label");
+        code = run_opened(&s, &opened, &scores);
+        scoring_free(&s);
+    }
+    detector_close(&opened);
     return code;
 }
 
 int cmd_score(int argc, char **argv) {
-    settings s = {.common = common_options_default(), .format = "table", .top = 3, .batch = 32};
+    static const char *const formats[] = {"table", "json", "csv", NULL}; /* as verdict_format */
+    settings s = {
+        .common = common_options_default(), .format = "table", .top = 3, .batch = 32, .fdr = NAN};
     int count;
     const option table[] = {
         {"format", 0, OPTION_TEXT, &s.format, "F",
          "table (default), json (one object a line) or csv"},
         {"top", 0, OPTION_COUNT, &s.top, "N", "how many labels to show; default 3"},
         {"scores", 0, OPTION_TEXT, &s.scores, "NAMES", "further scores: all, or names with commas"},
+        {"fdr", 0, OPTION_NUMBER, &s.fdr, "Q",
+         "judge all pictures together: of those flagged at most the share Q is in-distribution "
+         "(Benjamini-Hochberg); needs a calibrated detector"},
+        {"adaptive", 0, OPTION_FLAG, &s.adaptive, NULL,
+         "let neglabel and csp learn from the pictures (AdaNeg); results depend on their order"},
         {"batch", 0, OPTION_COUNT, &s.batch, "N",
          "pictures at a time; changes no result; default 32"},
         {"model", 'm', OPTION_TEXT, &s.common.model, "DIR", "where the detector's model is now"},
@@ -177,6 +269,9 @@ int cmd_score(int argc, char **argv) {
     parse_result parsed = options_parse(table, usage, argc, argv, &count);
     if (parsed != PARSE_GO)
         return parsed == PARSE_DONE ? EXIT_DONE : EXIT_USAGE;
+    int format = option_choose("format", s.format, formats);
+    if (format < 0)
+        return EXIT_USAGE;
     if (count < 2) {
         cli_error("score needs a detector and at least one picture, directory or \"-\"");
         return EXIT_USAGE;
@@ -185,5 +280,22 @@ int cmd_score(int argc, char **argv) {
         cli_error("option --batch: %d is not from 1 to 4096", s.batch);
         return EXIT_USAGE;
     }
-    return run(&s, count, argv);
+    if (!isnan(s.fdr) && !(s.fdr >= 0 && s.fdr <= 1)) {
+        cli_error("option --fdr: %g is not from 0 to 1", s.fdr);
+        return EXIT_USAGE;
+    }
+    mm_path_list paths = {0};
+    for (int i = 1; i < count; i++)
+        mm_path_list_add(&paths, argv[i]);
+    if (paths.hidden)
+        cli_note(common_talk(&s.common), "%zu hidden files and folders skipped", paths.hidden);
+    int code = EXIT_FATAL;
+    if (paths.failed)
+        cli_error("no memory for the list of pictures");
+    else if (paths.count == 0)
+        cli_error("no picture found");
+    else
+        code = run(&s, format, argv[0], &paths);
+    mm_path_list_free(&paths);
+    return code;
 }

@@ -1,7 +1,7 @@
 /* cmd_tokenize.c - mmood tokenize: token ids of texts, BOS and EOT included. */
 #include "cli/options.h"
 #include "cli/output.h"
-#include "cli/paths.h"
+#include "eval/paths.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -30,7 +30,7 @@ static void print_ids(mm_buffer *out, const char *text, const uint32_t *ids, siz
 }
 
 /* Tokenizes each text; an exit code. */
-static int tokenize_all(const path_list *texts, common_options *common, int json) {
+static int tokenize_all(const mm_path_list *texts, common_options *common, int json) {
     mmood_model *model;
     size_t failed = 0;
     common->precision = "f32"; /* no product is computed, so the quickest to load will do */
@@ -77,14 +77,14 @@ int cmd_tokenize(int argc, char **argv) {
         cli_error("tokenize needs at least one text");
         return EXIT_USAGE;
     }
-    path_list texts = {0};
+    mm_path_list texts = {0};
     for (int i = 0; i < count; i++)
-        path_list_add_text(&texts, argv[i]);
+        mm_path_list_add_text(&texts, argv[i]);
     if (texts.failed) {
         cli_error("no memory for the texts");
         return EXIT_FATAL;
     }
     int code = tokenize_all(&texts, &common, json);
-    path_list_free(&texts);
+    mm_path_list_free(&texts);
     return code;
 }

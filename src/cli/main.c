@@ -18,6 +18,7 @@ static const struct {
     {"embed", cmd_embed, "unit-length embeddings of pictures or texts, as safetensors"},
     {"labels", cmd_labels, "check a file of labels"},
     {"build", cmd_build, "make a detector from ID labels and outlier labels"},
+    {"calibrate", cmd_calibrate, "set a threshold from in-distribution pictures"},
     {"score", cmd_score, "judge pictures with a detector"},
     {"eval", cmd_eval, "FPR95, AUROC and AUPR from a table of scores"},
 };

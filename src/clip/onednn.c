@@ -132,9 +132,11 @@ int mm_engine_has_bf16(void) {
     return has_isa(dnnl_cpu_isa_avx512_core_bf16);
 }
 
-int mm_engine_is_exact(void) {
-    /* 3.x picks kernels by the number of rows, and they add in different orders (seen in 3.7.2). */
-    return DNNL_VERSION_MAJOR < 3 && has_isa(dnnl_cpu_isa_avx512_core);
+int mm_engine_is_exact(int bf16) {
+    /* 3.x picks kernels by the number of rows, and they add in different orders (seen in 3.7.2); so
+       does 2.6 in bf16 where the CPU has AMX. */
+    return DNNL_VERSION_MAJOR < 3 && has_isa(dnnl_cpu_isa_avx512_core) &&
+           !(bf16 && has_isa(dnnl_cpu_isa_avx512_core_amx));
 }
 
 void mm_engine_use_one_thread(void) {

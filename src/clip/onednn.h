@@ -18,8 +18,9 @@ void mm_engine_free(mm_engine *engine);
 /* 1 if this CPU multiplies bf16 natively (AVX512-BF16 or AMX), so that bf16 is faster than f32. */
 int mm_engine_has_bf16(void);
 
-/* 1 if a row's bits do not depend on the rows beside it: with oneDNN 2.x and AVX-512. */
-int mm_engine_is_exact(void);
+/* 1 if a row's bits do not depend on the rows beside it: with oneDNN 2.x and AVX-512, but not in
+ * bf16 on AMX. */
+int mm_engine_is_exact(int bf16);
 
 /* Makes oneDNN run single-threaded when called from the calling thread: workers split the work
  * themselves. Call it first on every thread that packs or multiplies. */

@@ -128,6 +128,11 @@ mmood_status mmood_detector_build(mmood_detector **out, size_t *truncated, mmood
     size_t room = mmood_labels_count(id), count = 0, cut;
     for (size_t i = 0; i < outlier_sets; i++)
         room += mmood_labels_count(outliers[i]);
+    if (room == mmood_labels_count(id) && mmood_score_needs_outliers(chosen.score.kind))
+        return mm_error_set(error, MMOOD_ERROR_ARGUMENT,
+                            "%s compares with outlier labels, and there are none: give some, or "
+                            "choose another score",
+                            mmood_score_name(chosen.score.kind));
     entry *entries = malloc(room * sizeof *entries);
     if (!entries)
         return mm_error_set(error, MMOOD_ERROR_MEMORY, "no memory for %zu labels", room);

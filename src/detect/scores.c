@@ -299,7 +299,7 @@ static mmood_status check_needs(const mmood_score_settings *settings, const mmoo
 
 mmood_status mm_scores_run(double *out, mm_score_scratch *scratch, const mmood_similarities *s,
                            const mmood_score_settings *settings, size_t count, mmood_error *error) {
-    sums at[2] = {{0}, {0}}; /* the two temperatures in use last: 1 and 0.01, as a rule */
+    sums at[2] = {{.t = 0}, {.t = 0}}; /* the two temperatures in use last: 1 and 0.01, as a rule */
     mmood_status status = check_similarities(s, error);
     if (status != MMOOD_OK)
         return status;

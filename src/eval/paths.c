@@ -1,5 +1,5 @@
 /* paths.c - walking directories and reading lists of paths. */
-#include "cli/paths.h"
+#include "eval/paths.h"
 
 #include "base/buffer.h"
 #include "base/file.h"
@@ -17,7 +17,7 @@ typedef struct folder {
     ino_t inode;
 } folder;
 
-static void push(path_list *list, char *path) {
+static void push(mm_path_list *list, char *path) {
     if (list->count == list->room) {
         size_t room = list->room ? 2 * list->room : 256;
         char **grown = realloc(list->items, room * sizeof *grown);
@@ -40,8 +40,8 @@ static int by_name(const void *a, const void *b) {
 }
 
 /* Names of a directory's entries that are not hidden, sorted. */
-static path_list read_names(const char *path, size_t *hidden, int *readable) {
-    path_list names = {0};
+static mm_path_list read_names(const char *path, size_t *hidden, int *readable) {
+    mm_path_list names = {0};
     DIR *directory = opendir(path);
     struct dirent *entry;
     *readable = directory != NULL;
@@ -68,10 +68,11 @@ static int is_ancestor(const folder *at, const struct stat *st) {
     return 0;
 }
 
-static void walk(path_list *list, const char *path, const struct stat *st, const folder *parent) {
+static void walk(mm_path_list *list, const char *path, const struct stat *st,
+                 const folder *parent) {
     folder here = {parent, st->st_dev, st->st_ino};
     int readable;
-    path_list names = read_names(path, &list->hidden, &readable);
+    mm_path_list names = read_names(path, &list->hidden, &readable);
     list->failed |= names.failed;
     if (!readable)
         push(list, strdup(path)); /* fails as a picture and so is reported in its place */
@@ -86,10 +87,10 @@ static void walk(path_list *list, const char *path, const struct stat *st, const
             push(list, full);
         }
     }
-    path_list_free(&names);
+    mm_path_list_free(&names);
 }
 
-static void read_list(path_list *list, FILE *from) {
+static void read_list(mm_path_list *list, FILE *from) {
     mm_buffer text = {0};
     char chunk[65536];
     size_t n;
@@ -110,7 +111,7 @@ static void read_list(path_list *list, FILE *from) {
     mm_buffer_free(&text);
 }
 
-void path_list_add(path_list *list, const char *argument) {
+void mm_path_list_add(mm_path_list *list, const char *argument) {
     struct stat st;
     if (strcmp(argument, "-") == 0)
         read_list(list, stdin);
@@ -120,14 +121,14 @@ void path_list_add(path_list *list, const char *argument) {
         push(list, strdup(argument));
 }
 
-void path_list_add_text(path_list *list, const char *argument) {
+void mm_path_list_add_text(mm_path_list *list, const char *argument) {
     if (strcmp(argument, "-") == 0)
         read_list(list, stdin);
     else
         push(list, strdup(argument));
 }
 
-int path_list_read(path_list *list, const char *file) {
+int mm_path_list_read(mm_path_list *list, const char *file) {
     FILE *from = strcmp(file, "-") == 0 ? stdin : fopen(file, "rb");
     if (!from)
         return 0;
@@ -138,9 +139,9 @@ int path_list_read(path_list *list, const char *file) {
     return ok;
 }
 
-void path_list_free(path_list *list) {
+void mm_path_list_free(mm_path_list *list) {
     for (size_t i = 0; i < list->count; i++)
         free(list->items[i]);
     free(list->items);
-    *list = (path_list){0};
+    *list = (mm_path_list){0};
 }

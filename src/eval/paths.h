@@ -1,27 +1,27 @@
 /* paths.h - from PATH arguments to files. */
-#ifndef MM_CLI_PATHS_H
-#define MM_CLI_PATHS_H
+#ifndef MM_EVAL_PATHS_H
+#define MM_EVAL_PATHS_H
 
 #include <stddef.h>
 
-typedef struct path_list {
+typedef struct mm_path_list {
     char **items;
     size_t count;
     size_t room;
     size_t hidden; /* files and folders skipped because their names begin with a dot */
     int failed;    /* memory is out */
-} path_list;
+} mm_path_list;
 
 /* Adds what one argument stands for: a file as it is, even if it does not exist; a directory's
  * files, its folders' too, in byte order; or "-", paths on standard input, separated by NUL bytes
  * if there are any, else by newlines. */
-void path_list_add(path_list *list, const char *argument);
+void mm_path_list_add(mm_path_list *list, const char *argument);
 
 /* Adds a text as it is, or those on standard input for "-". */
-void path_list_add_text(path_list *list, const char *argument);
+void mm_path_list_add_text(mm_path_list *list, const char *argument);
 
 /* Adds the lines of a file ("-" is standard input), blank ones left out; 0 if it cannot be read. */
-int path_list_read(path_list *list, const char *file);
-void path_list_free(path_list *list);
+int mm_path_list_read(mm_path_list *list, const char *file);
+void mm_path_list_free(mm_path_list *list);
 
 #endif

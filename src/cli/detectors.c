@@ -1,0 +1,103 @@
+/* detectors.c - opening a detector with its model, and choosing scores. */
+#include "cli/detectors.h"
+
+#include "base/file.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+int detector_open(opened_detector *out, const char *path, const common_options *common) {
+    mmood_error error;
+    mmood_model_info model;
+    *out = (opened_detector){0};
+    if (!common_image_options(&out->image, common))
+        return EXIT_USAGE;
+    if (mmood_detector_open(&out->detector, path, &error) != MMOOD_OK)
+        return cli_fail(&error);
+    mmood_detector_describe(out->detector, &out->info);
+    const char *place = common->model;
+    if (!place && (mm_file_exists(out->info.model_path) || !getenv("MMOOD_MODEL")))
+        place = out->info.model_path;
+    int code = common_open_model(&out->model, &out->session, place, common);
+    if (code != EXIT_DONE) {
+        if (!common->model)
+            cli_note(common_talk(common),
+                     "the detector was built with the model in \"%s\"; -m gives another place",
+                     out->info.model_path);
+        return code == EXIT_USAGE ? code : EXIT_FATAL;
+    }
+    if (mmood_detector_check_model(out->detector, out->model, &error) != MMOOD_OK)
+        return cli_fail(&error);
+    mmood_model_describe(out->model, &model);
+    out->precision = model.precision;
+    return EXIT_DONE;
+}
+
+void detector_close(opened_detector *opened) {
+    mmood_session_free(opened->session);
+    mmood_model_free(opened->model);
+    mmood_detector_free(opened->detector);
+    *opened = (opened_detector){0};
+}
+
+/* Adds one kind; 0 if it is there already or there is no room. */
+static int add(score_list *list, mmood_score_kind kind, const mmood_detector_info *info) {
+    for (size_t i = 0; i < list->count; i++)
+        if (list->settings[i].kind == kind)
+            return 0;
+    if (list->count == MOST_SCORES)
+        return 0;
+    mmood_score_settings *settings = &list->settings[list->count++];
+    *settings = info->score;
+    if (kind != info->score.kind) {
+        settings->kind = kind;
+        settings->temperature = 0;
+    }
+    return 1;
+}
+
+/* Every kind that the detector has labels for. */
+static void add_all(score_list *list, const mmood_detector_info *info, cli_talk talk) {
+    for (int kind = 0; mmood_score_name((mmood_score_kind)kind); kind++) {
+        if (info->outlier_count > 0 || !mmood_score_needs_outliers((mmood_score_kind)kind))
+            add(list, (mmood_score_kind)kind, info);
+        else
+            cli_note(talk, "%s is left out: it needs outlier labels, and the detector has none",
+                     mmood_score_name((mmood_score_kind)kind));
+    }
+}
+
+static int add_names(score_list *list, const char *names, const mmood_detector_info *info) {
+    mmood_error error;
+    mmood_score_kind kind;
+    char *copy = strdup(names), *state = NULL;
+    int ok = copy != NULL;
+    for (char *name = ok ? strtok_r(copy, ",", &state) : NULL; name && ok;
+         name = strtok_r(NULL, ",", &state)) {
+        ok = mmood_score_parse(&kind, name, &error) == MMOOD_OK;
+        if (!ok)
+            cli_error("option --scores: %s; or \"all\"", error.message);
+        else if (!(ok = add(list, kind, info)))
+            cli_error("option --scores: \"%s\" comes twice", name);
+    }
+    free(copy);
+    return ok;
+}
+
+int scores_choose(score_list *out, const char *names, const mmood_detector_info *info,
+                  cli_talk talk) {
+    *out = (score_list){.needs_patches = mmood_score_needs_patches(info->score.kind)};
+    if (names && strcmp(names, "all") == 0)
+        add_all(out, info, talk);
+    else if (names && !add_names(out, names, info))
+        return 0;
+    for (size_t i = 0; i < out->count; i++) {
+        mmood_score_kind kind = out->settings[i].kind;
+        out->needs_patches |= mmood_score_needs_patches(kind);
+        if (info->id_count == 1 &&
+            (kind == MMOOD_SCORE_MCM || kind == MMOOD_SCORE_MAX || kind == MMOOD_SCORE_GL_MCM))
+            cli_note(talk, "with one ID label %s is the same for every picture",
+                     mmood_score_name(kind));
+    }
+    return 1;
+}

@@ -1,0 +1,37 @@
+/* detectors.h - what score, calibrate and eval begin with: a detector, its model, and the scores
+ * asked for. */
+#ifndef MM_CLI_DETECTORS_H
+#define MM_CLI_DETECTORS_H
+
+#include "cli/options.h"
+
+typedef struct opened_detector {
+    mmood_detector *detector;
+    mmood_detector_info info;
+    mmood_model *model;
+    mmood_session *session;
+    mmood_precision precision;
+    mmood_image_options image;
+} opened_detector;
+
+/* Opens a detector file and the model it was built with, found where -m says, else at the stored
+ * path, else at $MMOOD_MODEL, and checks that they fit; an exit code, after a message. The caller
+ * calls detector_close also after a failure. */
+int detector_open(opened_detector *out, const char *path, const common_options *common);
+void detector_close(opened_detector *opened);
+
+enum { MOST_SCORES = 16 };
+
+typedef struct score_list {
+    mmood_score_settings settings[MOST_SCORES];
+    size_t count;
+    int needs_patches; /* of these or of the detector's own */
+} score_list;
+
+/* The scores that `names` (NULL: none; "all"; or names separated by commas) asks for, each with its
+ * default temperature and the detector's other settings, the detector's own with its own. "all"
+ * leaves out those that need outlier labels where there are none. 0 after a message. */
+int scores_choose(score_list *out, const char *names, const mmood_detector_info *info,
+                  cli_talk talk);
+
+#endif
