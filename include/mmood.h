@@ -299,6 +299,11 @@ MMOOD_API size_t mmood_labels_count(const mmood_labels *labels);
 MMOOD_API const char *mmood_labels_text(const mmood_labels *labels, size_t index);
 MMOOD_API const char *mmood_labels_source(const mmood_labels *labels, size_t index);
 
+/* Template `number` (from 0) of its own that a label has, in which it is embedded instead of the
+ * detector's; NULL past the last. From "template" in a "mmood-outliers/1" document. */
+MMOOD_API const char *mmood_labels_template(const mmood_labels *labels, size_t index,
+                                            size_t number);
+
 MMOOD_API size_t mmood_labels_finding_count(const mmood_labels *labels);
 MMOOD_API mmood_finding mmood_labels_finding(const mmood_labels *labels, size_t index);
 MMOOD_API void mmood_labels_free(mmood_labels *labels);
@@ -425,6 +430,11 @@ MMOOD_API void mmood_detector_describe(const mmood_detector *detector, mmood_det
 MMOOD_API const char *mmood_detector_label(const mmood_detector *detector, size_t index);
 MMOOD_API const char *mmood_detector_source(const mmood_detector *detector, size_t index);
 MMOOD_API const char *mmood_detector_template(const mmood_detector *detector, size_t index);
+
+/* Template `number` (from 0) that a label was embedded in, one of its own or of the detector's
+ * (the same pointer as mmood_detector_template gives then); NULL past the last. */
+MMOOD_API const char *mmood_detector_label_template(const mmood_detector *detector, size_t label,
+                                                    size_t number);
 
 /* MISMATCH unless `model` is the one the detector was built with. */
 MMOOD_API mmood_status mmood_detector_check_model(const mmood_detector *detector,

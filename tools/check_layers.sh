@@ -1,5 +1,5 @@
 #!/bin/sh
-# Who may include whom: cli > eval > detect > clip > image > base. And: dnnl.h in one file only, codec
+# Who may include whom: cli > eval > detect > clip > image > base; cli > envision > image > base. And: dnnl.h in one file only, codec
 # headers in src/image only.
 cd "$(dirname "$0")/.."
 status=0
@@ -14,7 +14,8 @@ may_include() {
     clip) echo "clip image base" ;;
     detect) echo "detect clip image base" ;;
     eval) echo "eval detect clip image base" ;;
-    cli) echo "cli eval detect clip image base" ;;
+    envision) echo "envision image base" ;;
+    cli) echo "cli envision eval detect clip image base" ;;
     esac
 }
 include='^[[:space:]]*#[[:space:]]*include[[:space:]]*[<"]'

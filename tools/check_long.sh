@@ -36,6 +36,7 @@ fuzz() {
 [ -x "$venv/bin/python" ] || python3 -m venv "$venv"
 "$venv/bin/pip" install -q -r tools/requirements-long.txt
 check tokenizer "$venv/bin/python" tools/check_tokenizer.py "$build"
+check mining "$venv/bin/python" tools/check_mining.py "$build"
 check model "$venv/bin/python" tools/check_model.py "$build"
 cmake --preset fuzz >/dev/null
 cmake --build --preset fuzz >/dev/null

@@ -37,12 +37,12 @@ static void note_cut(const mmood_detector *detector, const mmood_model *model, c
     uint32_t *tokens = malloc((size_t)info.context * sizeof *tokens);
     mm_buffer text = {0};
     for (size_t i = 0; tokens && i < have.id_count + have.outlier_count; i++)
-        for (size_t t = 0; t < have.template_count; t++) {
+        for (size_t t = 0; mmood_detector_label_template(detector, i, t); t++) {
             const char *label = mmood_detector_label(detector, i);
             size_t n;
             int cut = 0;
             text.size = 0;
-            mm_template_expand(&text, mmood_detector_template(detector, t), label);
+            mm_template_expand(&text, mmood_detector_label_template(detector, i, t), label);
             if (!text.failed &&
                 mmood_model_tokenize(tokens, &n, &cut, model, text.data, text.size, NULL) ==
                     MMOOD_OK &&

@@ -87,6 +87,18 @@ static void model_text(mm_buffer *out, const mmood_model_info *info) {
     mm_buffer_printf(out, "fingerprint   %s\n", info->fingerprint);
 }
 
+/* The templates of a label, if they are not the detector's. */
+static void own_templates_json(mm_buffer *out, const mmood_detector *detector, size_t label) {
+    const char *first = mmood_detector_label_template(detector, label, 0);
+    if (first == mmood_detector_template(detector, 0))
+        return;
+    for (size_t i = 0; mmood_detector_label_template(detector, label, i); i++) {
+        mm_buffer_puts(out, i ? "," : ",\"template\":[");
+        mm_json_text(out, mmood_detector_label_template(detector, label, i));
+    }
+    mm_buffer_puts(out, "]");
+}
+
 static void detector_json(mm_buffer *out, const mmood_detector *detector) {
     mmood_detector_info info;
     mmood_detector_describe(detector, &info);
@@ -115,6 +127,7 @@ static void detector_json(mm_buffer *out, const mmood_detector *detector) {
         mm_json_text(out, mmood_detector_label(detector, i));
         mm_buffer_printf(out, ",\"kind\":\"%s\",\"source\":", i < info.id_count ? "id" : "outlier");
         mm_json_text(out, mmood_detector_source(detector, i));
+        own_templates_json(out, detector, i);
         mm_buffer_puts(out, "}");
     }
     mm_buffer_puts(out, "],\"model\":{");

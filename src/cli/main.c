@@ -17,6 +17,7 @@ static const struct {
     {"preprocess", cmd_preprocess, "the 8-bit crop that the model sees, as a PPM picture"},
     {"embed", cmd_embed, "unit-length embeddings of pictures or texts, as safetensors"},
     {"labels", cmd_labels, "check a file of labels"},
+    {"envision", cmd_envision, "find outlier labels for ID labels"},
     {"build", cmd_build, "make a detector from ID labels and outlier labels"},
     {"calibrate", cmd_calibrate, "set a threshold from in-distribution pictures"},
     {"score", cmd_score, "judge pictures with a detector"},

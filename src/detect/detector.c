@@ -22,7 +22,9 @@ mmood_detector *mm_detector_create(size_t count, size_t id_count, size_t dimensi
     detector->labels = calloc(count, sizeof(char *));
     detector->sources = calloc(count, sizeof(char *));
     detector->templates = calloc(template_count, sizeof(char *));
-    if (!detector->embeddings || !detector->labels || !detector->sources || !detector->templates) {
+    detector->own = calloc(count, sizeof *detector->own);
+    if (!detector->embeddings || !detector->labels || !detector->sources || !detector->templates ||
+        !detector->own) {
         mmood_detector_free(detector);
         return NULL;
     }
@@ -41,6 +43,8 @@ void mmood_detector_free(mmood_detector *detector) {
     free(detector->labels);
     free(detector->sources);
     free(detector->templates);
+    mm_template_sets_free(&detector->own_templates);
+    free(detector->own);
     free(detector->embeddings);
     free(detector->model_path);
     free(detector->model_fingerprint);
@@ -67,7 +71,9 @@ mmood_detector *mm_detector_copy(const mmood_detector *detector) {
              copy_texts(copy->sources, detector->sources, copy->count) &&
              copy_texts(copy->templates, detector->templates, copy->template_count) &&
              copy_texts(&copy->model_path, &detector->model_path, 1) &&
-             copy_texts(&copy->model_fingerprint, &detector->model_fingerprint, 1);
+             copy_texts(&copy->model_fingerprint, &detector->model_fingerprint, 1) &&
+             mm_template_sets_copy(&copy->own_templates, &detector->own_templates);
+    memcpy(copy->own, detector->own, copy->count * sizeof *copy->own);
     copy->score = detector->score;
     copy->precision = detector->precision;
     if (detector->calibration)
@@ -105,6 +111,15 @@ const char *mmood_detector_source(const mmood_detector *detector, size_t index) 
 
 const char *mmood_detector_template(const mmood_detector *detector, size_t index) {
     return detector->templates[index];
+}
+
+const char *mmood_detector_label_template(const mmood_detector *detector, size_t label,
+                                          size_t number) {
+    const mm_template_set *own =
+        mm_template_sets_get(&detector->own_templates, detector->own[label]);
+    if (own)
+        return number < own->count ? own->items[number] : NULL;
+    return number < detector->template_count ? detector->templates[number] : NULL;
 }
 
 mmood_status mmood_detector_check_model(const mmood_detector *detector, const mmood_model *model,

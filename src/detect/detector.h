@@ -3,6 +3,7 @@
 #define MM_DETECT_DETECTOR_H
 
 #include "detect/calibrate.h"
+#include "detect/template_sets.h"
 #include "mmood.h"
 
 struct mmood_detector {
@@ -14,6 +15,8 @@ struct mmood_detector {
     char **sources;    /* [count], never NULL */
     size_t template_count;
     char **templates;
+    mm_template_sets own_templates; /* of labels that do not use those above */
+    size_t *own;                    /* [count], the number of a label's own list; 0: it has none */
     mmood_score_settings score;
     char *model_path;
     char *model_fingerprint;
@@ -36,5 +39,9 @@ void mm_detector_decide(mmood_verdict *out, const mmood_detector *detector, cons
 /* The `count` <= labels most similar labels, best first, ties by index. */
 void mm_detector_best(mmood_match *out, size_t count, const mmood_detector *detector,
                       const double *cosines);
+
+/* Unicode's case folding of `text`, valid UTF-8, in memory that the caller frees; NULL if memory is
+ * out. Labels with equal foldings are the same: CLIP's tokenizer does not see cases. */
+char *mm_fold_case(const char *text);
 
 #endif

@@ -2,6 +2,7 @@
 #include "base/error.h"
 #include "detect/bank.h"
 #include "detect/detector.h"
+#include "detect/labels.h"
 #include "detect/scores.h"
 #include "detect/templates.h"
 
@@ -19,7 +20,8 @@ typedef struct entry {
     const char *text;
     const char *source;
     char *key; /* the text without the difference of cases, which CLIP's tokenizer does not see */
-    size_t order; /* ID labels first, then the sets in turn */
+    size_t order;               /* ID labels first, then the sets in turn */
+    const mm_template_set *own; /* its own templates, or NULL */
     int is_id;
 } entry;
 
@@ -34,9 +36,7 @@ static int by_key(const void *a, const void *b) {
     return difference ? difference : by_order(a, b);
 }
 
-/* Unicode's case folding of `text`, in memory that the caller frees; NULL if memory is out. Labels
- * are valid UTF-8: their reader has checked it. */
-static char *fold_case(const char *text) {
+char *mm_fold_case(const char *text) {
     utf8proc_uint8_t *folded = NULL;
     utf8proc_map((const utf8proc_uint8_t *)text, 0, &folded,
                  UTF8PROC_NULLTERM | UTF8PROC_STABLE | UTF8PROC_COMPOSE | UTF8PROC_CASEFOLD);
@@ -45,8 +45,12 @@ static char *fold_case(const char *text) {
 
 static void add(entry *out, size_t *count, const mmood_labels *labels, int is_id) {
     for (size_t i = 0; i < mmood_labels_count(labels); i++, ++*count)
-        out[*count] = (entry){mmood_labels_text(labels, i), mmood_labels_source(labels, i),
-                              fold_case(mmood_labels_text(labels, i)), *count, is_id};
+        out[*count] = (entry){mmood_labels_text(labels, i),
+                              mmood_labels_source(labels, i),
+                              mm_fold_case(mmood_labels_text(labels, i)),
+                              *count,
+                              mm_labels_templates(labels, i),
+                              is_id};
 }
 
 /* Drops outlier labels that come twice (they would count double in the softmax), keeping the first;
@@ -78,9 +82,10 @@ static mmood_status merge(entry *entries, size_t *count, mmood_error *error) {
     return MMOOD_OK;
 }
 
-/* Copies texts into the detector; 0 if memory is out. */
-static int fill(mmood_detector *detector, const entry *entries, const char *const *templates,
-                const mmood_model *model) {
+/* Copies texts into the detector. */
+static mmood_status fill(mmood_detector *detector, const entry *entries,
+                         const char *const *templates, const mmood_model *model,
+                         mmood_error *error) {
     mmood_model_info info;
     mmood_model_describe(model, &info);
     int ok = 1;
@@ -88,13 +93,23 @@ static int fill(mmood_detector *detector, const entry *entries, const char *cons
         detector->labels[i] = strdup(entries[i].text);
         detector->sources[i] = strdup(entries[i].source);
         ok = ok && detector->labels[i] && detector->sources[i];
+        const mm_template_set *own = entries[i].own;
+        mmood_status status =
+            own ? mm_template_sets_add(&detector->own_templates, &detector->own[i],
+                                       (const char *const *)own->items, own->count, error)
+                : MMOOD_OK;
+        if (status != MMOOD_OK)
+            return status;
     }
     for (size_t i = 0; i < detector->template_count; i++)
         ok = (detector->templates[i] = strdup(templates[i])) != NULL && ok;
     detector->model_path = strdup(mmood_model_path(model));
     detector->model_fingerprint = strdup(info.fingerprint);
     detector->precision = info.precision;
-    return ok && detector->model_path && detector->model_fingerprint;
+    return ok && detector->model_path && detector->model_fingerprint
+               ? MMOOD_OK
+               : mm_error_set(error, MMOOD_ERROR_MEMORY, "no memory for %zu labels",
+                              detector->count);
 }
 
 static mmood_status check_options(const mmood_detector_options *options, mmood_error *error) {
@@ -104,11 +119,47 @@ static mmood_status check_options(const mmood_detector_options *options, mmood_e
     return status;
 }
 
+/* Embeds the labels that have list `own` of templates, in `templates`; `rows` and `labels` have
+ * room for all. */
+static mmood_status embed_own(mmood_detector *detector, float *rows, const char **labels,
+                              mmood_session *session, size_t own, const char *const *templates,
+                              size_t template_count, size_t *truncated, mmood_error *error) {
+    size_t count = 0, cut;
+    for (size_t i = 0; i < detector->count; i++)
+        if (detector->own[i] == own)
+            labels[count++] = detector->labels[i];
+    mmood_status status = mm_bank_embed(rows, &cut, session, detector->dimension, labels, count,
+                                        templates, template_count, error);
+    if (status != MMOOD_OK)
+        return status;
+    *truncated += cut;
+    for (size_t i = 0, row = 0; i < detector->count; i++)
+        if (detector->own[i] == own)
+            memcpy(detector->embeddings + i * detector->dimension,
+                   rows + row++ * detector->dimension, detector->dimension * sizeof *rows);
+    return MMOOD_OK;
+}
+
 static mmood_status embed(mmood_detector *detector, mmood_session *session, size_t *truncated,
                           mmood_error *error) {
-    return mm_bank_embed(detector->embeddings, truncated, session, detector->dimension,
-                         (const char *const *)detector->labels, detector->count,
-                         (const char *const *)detector->templates, detector->template_count, error);
+    float *rows = malloc(detector->count * detector->dimension * sizeof *rows);
+    const char **labels = malloc(detector->count * sizeof *labels);
+    mmood_status status = MMOOD_OK;
+    *truncated = 0;
+    if (!rows || !labels)
+        status = mm_error_set(error, MMOOD_ERROR_MEMORY, "no memory for label embeddings");
+    else
+        status =
+            embed_own(detector, rows, labels, session, 0, (const char *const *)detector->templates,
+                      detector->template_count, truncated, error);
+    for (size_t own = 1; own <= detector->own_templates.count && status == MMOOD_OK; own++) {
+        const mm_template_set *set = mm_template_sets_get(&detector->own_templates, own);
+        status = embed_own(detector, rows, labels, session, own, (const char *const *)set->items,
+                           set->count, truncated, error);
+    }
+    free(rows);
+    free(labels);
+    return status;
 }
 
 mmood_status mmood_detector_build(mmood_detector **out, size_t *truncated, mmood_session *session,
@@ -147,8 +198,9 @@ mmood_status mmood_detector_build(mmood_detector **out, size_t *truncated, mmood
     if (status == MMOOD_OK) {
         detector = mm_detector_create(count, mmood_labels_count(id), (size_t)info.dimension,
                                       chosen.template_count);
-        if (!detector || !fill(detector, entries, chosen.templates, model))
-            status = mm_error_set(error, MMOOD_ERROR_MEMORY, "no memory for %zu labels", count);
+        status = detector
+                     ? fill(detector, entries, chosen.templates, model, error)
+                     : mm_error_set(error, MMOOD_ERROR_MEMORY, "no memory for %zu labels", count);
     }
     for (size_t i = 0; i < room; i++)
         free(entries[i].key);

@@ -25,6 +25,10 @@ static json_t *labels_to_json(const mmood_detector *detector) {
                                   i < detector->id_count ? "id" : "outlier");
         if (entry && detector->sources[i][0])
             json_object_set_new(entry, "source", json_string(detector->sources[i]));
+        const mm_template_set *own =
+            mm_template_sets_get(&detector->own_templates, detector->own[i]);
+        if (entry && own)
+            json_object_set_new(entry, "template", mm_template_set_to_json(own));
         if (!entry || json_array_append_new(list, entry) != 0) {
             json_decref(list);
             return NULL;
@@ -137,6 +141,10 @@ static mmood_status read_labels(mmood_detector *detector, const json_t *labels,
         detector->sources[i] = strdup(source ? source : "");
         if (!detector->labels[i] || !detector->sources[i])
             return mm_error_set(error, MMOOD_ERROR_MEMORY, "no memory for the detector's labels");
+        mmood_status status = mm_template_sets_read(&detector->own_templates, &detector->own[i],
+                                                    json_object_get(entry, "template"), error);
+        if (status != MMOOD_OK)
+            return mm_error_prefix(error, status, "label %zu of the detector", i);
     }
     return detector->id_count ? MMOOD_OK : missing(error, "ID labels");
 }

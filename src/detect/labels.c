@@ -28,6 +28,7 @@ typedef struct label {
         *key; /* the text as the tokenizer sees it: equal keys, equal tokens; often `text` itself */
     char *source;
     size_t line;
+    size_t templates; /* number of its own list of templates; 0: it has none */
 } label;
 
 /* Finds labels by text or by key: open addressing, index + 1 of the label, or 0. */
@@ -46,6 +47,7 @@ struct mmood_labels {
     size_t finding_room;
     table texts;
     table keys; /* the first label with each key */
+    mm_template_sets sets;
 };
 
 mmood_labels *mm_labels_create(void) {
@@ -73,6 +75,7 @@ void mmood_labels_free(mmood_labels *labels) {
     free(labels->findings);
     free(labels->texts.slots);
     free(labels->keys.slots);
+    mm_template_sets_free(&labels->sets);
     free(labels);
 }
 
@@ -86,6 +89,21 @@ const char *mmood_labels_text(const mmood_labels *labels, size_t index) {
 
 const char *mmood_labels_source(const mmood_labels *labels, size_t index) {
     return labels->items[index].source ? labels->items[index].source : "";
+}
+
+const mm_template_set *mm_labels_templates(const mmood_labels *labels, size_t index) {
+    return mm_template_sets_get(&labels->sets, labels->items[index].templates);
+}
+
+const char *mmood_labels_template(const mmood_labels *labels, size_t index, size_t number) {
+    const mm_template_set *set = mm_labels_templates(labels, index);
+    return set && number < set->count ? set->items[number] : NULL;
+}
+
+mmood_status mm_labels_give_templates(mmood_labels *labels, const json_t *value,
+                                      mmood_error *error) {
+    return mm_template_sets_read(&labels->sets, &labels->items[labels->count - 1].templates, value,
+                                 error);
 }
 
 size_t mmood_labels_finding_count(const mmood_labels *labels) {
@@ -323,7 +341,7 @@ static mmood_status append(mmood_labels *labels, label l, int *kept, mmood_error
 /* Takes ownership of `text`, trimmed already. */
 static mmood_status keep(mmood_labels *labels, char *text, const char *source, size_t line,
                          mmood_error *error) {
-    label l = {text, text, NULL, line};
+    label l = {text, text, NULL, line, 0};
     int kept = 0;
     mmood_status status = grow_table(labels, &labels->texts) ? MMOOD_OK : no_memory(labels, error);
     size_t twin = status == MMOOD_OK ? *find_slot(labels, &labels->texts, text) : 0;

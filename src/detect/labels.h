@@ -2,6 +2,7 @@
 #ifndef MM_DETECT_LABELS_H
 #define MM_DETECT_LABELS_H
 
+#include "detect/template_sets.h"
 #include "mmood.h"
 
 /* FORMAT, with what it is, for bytes that cannot be meant as labels. */
@@ -20,6 +21,13 @@ mmood_status mm_labels_add(mmood_labels *labels, const char *text, size_t size, 
 mmood_status mm_labels_note(mmood_labels *labels, mmood_finding_kind kind, size_t line,
                             mmood_error *error, const char *format, ...)
     __attribute__((format(printf, 5, 6)));
+
+/* Gives the last label templates of its own, from the "template" of its JSON; NULL gives none. */
+mmood_status mm_labels_give_templates(mmood_labels *labels, const json_t *value,
+                                      mmood_error *error);
+
+/* The templates of its own that a label has; NULL if it has none. */
+const mm_template_set *mm_labels_templates(const mmood_labels *labels, size_t index);
 
 /* Reads a JSON document into `labels`. */
 mmood_status mm_labels_read_json(mmood_labels *labels, const void *data, size_t size,

@@ -28,7 +28,8 @@ static mmood_status add_list(mmood_labels *labels, const json_t *list, const cha
     return status;
 }
 
-/* {"format": "mmood-outliers/1", "labels": [{"label": ..., "source": ...}, ...]} */
+/* {"format": "mmood-outliers/1", "labels": [{"label": ..., "source": ..., "template": ...}, ...]}
+ */
 static mmood_status read_outliers(mmood_labels *labels, const json_t *document,
                                   mmood_error *error) {
     const char *format = json_string_value(json_object_get(document, "format"));
@@ -43,8 +44,13 @@ static mmood_status read_outliers(mmood_labels *labels, const json_t *document,
     mmood_status status = MMOOD_OK;
     for (size_t i = 0; i < json_array_size(list) && status == MMOOD_OK; i++) {
         const json_t *entry = json_array_get(list, i);
+        size_t before = mmood_labels_count(labels);
         status = add(labels, json_object_get(entry, "label"),
                      json_string_value(json_object_get(entry, "source")), &position, error);
+        if (status == MMOOD_OK && mmood_labels_count(labels) > before)
+            status = mm_labels_give_templates(labels, json_object_get(entry, "template"), error);
+        if (status != MMOOD_OK && mmood_labels_count(labels) > before)
+            status = mm_error_prefix(error, status, "label %zu", position);
     }
     return status;
 }

@@ -59,7 +59,7 @@ expect 0 "$mmood" --version
 says out "mmood 0."
 expect 2 "$mmood" nonsense
 says err "nonsense"
-for command in inspect tokenize preprocess embed labels build score eval; do
+for command in inspect tokenize preprocess embed labels envision build score eval; do
     expect 0 "$mmood" $command --help
     says out "usage: mmood $command"
     says out "example:"

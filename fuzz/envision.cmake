@@ -1,0 +1,2 @@
+# What envision/ reads.
+mmood_fuzz(wordnet)
