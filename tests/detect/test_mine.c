@@ -2,6 +2,7 @@
  * their own on their way into a detector file. */
 #include "test.h"
 
+#include "detect/detector.h"
 #include "detect/mine.h"
 
 #include <math.h>
@@ -188,6 +189,10 @@ static void test_own_templates(void **unused) {
     mmood_detector_free(detector);
     assert_ok(mmood_detector_open(&detector, path, &error), error);
     check_own(detector);
+    mmood_detector *copy = mm_detector_copy(detector);
+    assert_non_null(copy);
+    check_own(copy);
+    mmood_detector_free(copy);
     mmood_detector_free(detector);
     unlink(path);
     mmood_labels_free(id);
