@@ -1,4 +1,4 @@
-# Labels, detector files and tables of scores.
-foreach(target labels detector csv)
+# Labels, detector files, tables of scores and evaluation suites.
+foreach(target labels detector csv suite)
   mmood_fuzz(${target})
 endforeach()

@@ -9,6 +9,7 @@ place=$(mktemp -d)
 trap 'rm -rf "$place"' EXIT
 cmake --install "$build" --prefix "$place/first"
 mv "$place/first" "$place/usr"
+[ -f "$place/usr/share/mmood/suites/imagenet10-near.json" ]
 PKG_CONFIG_PATH=$(dirname "$(find "$place/usr" -name mmood.pc)")
 export PKG_CONFIG_PATH
 # shellcheck disable=SC2046
