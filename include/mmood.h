@@ -343,6 +343,9 @@ typedef struct mmood_score_settings {
 /* mm-ood, its default temperature, beta 0.25, lambda 0.5, 100 groups, seed 0. */
 MMOOD_API mmood_score_settings mmood_score_settings_default(void);
 
+/* The temperature that applies: the settings' own, or the default of the kind. */
+MMOOD_API double mmood_score_temperature(const mmood_score_settings *settings);
+
 /* "mm-ood", "mcm", "max-logit", ... Static; NULL for an unknown kind, so that
  * all kinds can be walked from 0. */
 MMOOD_API const char *mmood_score_name(mmood_score_kind kind);

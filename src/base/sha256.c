@@ -101,6 +101,15 @@ int mm_hash_parse(uint8_t out[32], const char *text) {
     return 1;
 }
 
+void mm_hash_print(char out[65], const uint8_t hash[32]) {
+    static const char digits[] = "0123456789abcdef";
+    for (size_t i = 0; i < 32; i++) {
+        out[2 * i] = digits[hash[i] >> 4];
+        out[2 * i + 1] = digits[hash[i] & 15];
+    }
+    out[64] = '\0';
+}
+
 int mm_hash_compare(const void *a, const void *b) {
     return memcmp(a, b, 32);
 }

@@ -20,6 +20,9 @@ void mm_sha256_finish(char out[65], mm_sha256 *hash);
 /* 64 lower-case hex digits to 32 bytes; 0 if `text` is anything else. */
 int mm_hash_parse(uint8_t out[32], const char *text);
 
+/* 32 bytes to 64 lower-case hex digits and a NUL. */
+void mm_hash_print(char out[65], const uint8_t hash[32]);
+
 /* The order of two hashes of 32 bytes, for qsort and bsearch. */
 int mm_hash_compare(const void *a, const void *b);
 

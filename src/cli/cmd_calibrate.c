@@ -1,7 +1,7 @@
 /* cmd_calibrate.c - mmood calibrate: a threshold from in-distribution pictures. */
 #include "cli/detectors.h"
 
-#include "base/buffer.h"
+#include "base/sha256.h"
 #include "eval/paths.h"
 #include "eval/pipeline.h"
 
@@ -35,11 +35,6 @@ typedef struct sample {
     size_t failed;
 } sample;
 
-static void to_hex(char out[65], const uint8_t hash[32]) {
-    for (size_t i = 0; i < 32; i++)
-        snprintf(out + 2 * i, 3, "%02x", hash[i]);
-}
-
 /* Scores one window of paths, a picture at a time so that a bad one costs the others nothing. */
 static mmood_status score_window(sample *s, mm_pipeline *p, mmood_scorer *scorer,
                                  char *const *paths, size_t n, cli_talk talk, mmood_error *error) {
@@ -57,7 +52,7 @@ static mmood_status score_window(sample *s, mm_pipeline *p, mmood_scorer *scorer
                              p->patches ? p->patches + i * p->patch_count * p->dimension : NULL,
                              p->patch_count, 1, error);
         s->scores[s->count] = verdict.score;
-        to_hex(s->hashes[s->count], p->hashes[i]);
+        mm_hash_print(s->hashes[s->count], p->hashes[i]);
         s->hash_list[s->count] = s->hashes[s->count];
         s->count++;
     }

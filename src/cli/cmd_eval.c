@@ -1,130 +1,305 @@
-/* cmd_eval.c - mmood eval --from-csv: metrics of scores that are there already. */
-#include "cli/options.h"
+/* cmd_eval.c - mmood eval: how well a detector tells ID pictures from OOD pictures, or metrics of
+ * scores that are there already. */
+#include "cli/detectors.h"
+#include "cli/eval_table.h"
 #include "cli/output.h"
 
 #include "base/file.h"
-#include "eval/csv.h"
-#include "eval/metrics.h"
+#include "eval/dataset.h"
+#include "eval/report_html.h"
+#include "eval/report_text.h"
+#include "eval/run.h"
 
+#include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 static const char usage[] =
-    "usage: mmood eval --from-csv FILE [--fpr nearest|first|ood-positive] [--format table|json]\n\n"
-    "Computes FPR95, AUROC and AUPR from a CSV table with the columns \"set\" and \"score\": set "
-    "is \"id\"\n"
-    "or the name of an OOD set; higher scores mean ID. ID is the positive class. FPR95 has "
-    "several\n"
-    "definitions in this field; the one used is always printed.\n\n"
-    "example: mmood eval --from-csv scores.csv --fpr nearest\n";
+    "usage: mmood eval DETECTOR --id DIR --ood [NAME=]DIR... [OPTION]...\n"
+    "       mmood eval --from-csv FILE [--fpr DEF] [--format F]\n\n"
+    "Scores the pictures of an in-distribution set and of any number of OOD sets and computes "
+    "AUROC,\n"
+    "AUPR and FPR95 with 95 % bootstrap intervals. A set is a folder whose folders are classes, a "
+    "flat\n"
+    "folder, or a list (a text file with a path a line, a tab and a class after it if there is "
+    "one).\n"
+    "Embeddings are kept, so that a second run with other scores takes seconds. With --from-csv: "
+    "the\n"
+    "same metrics from a table with the columns \"set\" (\"id\" or an OOD set's name) and "
+    "\"score\".\n"
+    "ID is the positive class. FPR95 has several definitions in this field; the one used is "
+    "printed.\n\n"
+    "example: mmood eval food.mmood --id food/ --ood cars=cars/ --ood textures/ --scores all "
+    "--report food.html\n";
 
-static void print_row(mm_buffer *out, const char *name, const mm_metrics *m, mm_fpr fpr, int json) {
-    if (json) {
-        mm_buffer_puts(out, "{\"set\":");
-        mm_json_text(out, name);
-        mm_buffer_printf(
-            out,
-            ",\"fpr95\":%.12g,\"fpr95_definition\":\"%s\",\"auroc\":%.12g,\"aupr_in\":%.12g,"
-            "\"aupr_out\":%.12g,\"n_id\":%zu,\"n_ood\":%zu}\n",
-            m->fpr95, mm_fpr_name(fpr), m->auroc, m->aupr_in, m->aupr_out, m->id_count,
-            m->ood_count);
-    } else {
-        mm_table_text(out, name, 24);
-        mm_buffer_printf(out, "  %8.4f  %8.4f  %8.4f  %8.4f  %7zu  %7zu\n", m->fpr95, m->auroc,
-                         m->aupr_in, m->aupr_out, m->id_count, m->ood_count);
-    }
-    output_flush(out);
-}
+typedef struct settings {
+    common_options common;
+    const char *csv;
+    const char *id;
+    option_list ood;
+    const char *scores;
+    const char *fpr_name;
+    const char *format;
+    const char *report;
+    const char *class_names;
+    const char *cache;
+    int no_cache;
+    int bootstrap;
+    mm_fpr fpr;
+} settings;
 
-static int print_metrics(const mm_score_table *table, mm_fpr fpr, int json) {
-    const mm_score_set *id = NULL;
+typedef mmood_status text_report(mm_buffer *out, const mm_evaluation *evaluation,
+                                 mmood_error *error);
+
+static const char *const formats[] = {"table", "json", "csv", "markdown", NULL};
+static text_report *const reports[] = {mm_report_table, mm_report_json, mm_report_csv,
+                                       mm_report_markdown};
+
+static int print(const mm_evaluation *evaluation, int format) {
     mm_buffer out = {0};
     mmood_error error;
-    int code = EXIT_DONE;
-    for (size_t i = 0; i < table->count; i++)
-        if (strcmp(table->sets[i].name, "id") == 0)
-            id = &table->sets[i];
-    if (!id || table->count < 2) {
-        cli_error("the table needs rows of the set \"id\" and of at least one OOD set");
-        return EXIT_FATAL;
-    }
-    if (!json)
-        printf("%-24s  %8s  %8s  %8s  %8s  %7s  %7s   (FPR95: %s)\n", "OOD set", "FPR95", "AUROC",
-               "AUPR in", "AUPR out", "n ID", "n OOD", mm_fpr_name(fpr));
-    mm_metrics mean = {0};
-    size_t sets = 0;
-    for (size_t i = 0; i < table->count && code == EXIT_DONE; i++) {
-        const mm_score_set *set = &table->sets[i];
-        mm_metrics m;
-        if (set == id)
-            continue;
-        if (mm_metrics_compute(&m, id->scores, id->count, set->scores, set->count, fpr, &error) !=
-            MMOOD_OK) {
-            code = cli_fail(&error);
-            break;
-        }
-        print_row(&out, set->name, &m, fpr, json);
-        mean.fpr95 += m.fpr95;
-        mean.auroc += m.auroc;
-        mean.aupr_in += m.aupr_in;
-        mean.aupr_out += m.aupr_out;
-        mean.id_count = id->count;
-        mean.ood_count += set->count;
-        sets++;
-    }
-    if (code == EXIT_DONE && sets > 1) {
-        mean.fpr95 /= (double)sets;
-        mean.auroc /= (double)sets;
-        mean.aupr_in /= (double)sets;
-        mean.aupr_out /= (double)sets;
-        print_row(&out, "mean", &mean, fpr, json);
-    }
+    mmood_status status = reports[format](&out, evaluation, &error);
+    output_flush(&out);
     mm_buffer_free(&out);
-    return code;
+    return status == MMOOD_OK ? EXIT_DONE : cli_fail(&error);
 }
 
-static int run(const char *path, mm_fpr fpr, int json) {
+/* ---- An evaluation of pictures ------------------------------------------------------------- */
+
+/* Splits "NAME=DIR"; without a name it is the last part of the path. The caller frees it. */
+static char *set_name(const char **path, const char *argument) {
+    const char *equals = strchr(argument, '='), *slash = strchr(argument, '/');
+    *path = argument;
+    if (equals && equals > argument && (!slash || equals < slash)) {
+        *path = equals + 1;
+        return strndup(argument, (size_t)(equals - argument));
+    }
+    size_t end = strlen(argument);
+    while (end > 1 && argument[end - 1] == '/')
+        end--;
+    size_t start = end;
+    while (start > 0 && argument[start - 1] != '/')
+        start--;
+    return strndup(argument + start, end - start);
+}
+
+static int load_names(mm_name_map *out, const char *path) {
     uint8_t *data;
     size_t size;
     mmood_error error;
-    mm_score_table table;
-    if (mm_file_read(&data, &size, path, (size_t)1 << 30, &error) != MMOOD_OK) {
-        cli_error("%s: %s", path, error.message);
-        return EXIT_FATAL;
+    *out = (mm_name_map){0};
+    if (!path)
+        return EXIT_DONE;
+    mmood_status status = mm_file_read(&data, &size, path, (size_t)1 << 24, &error);
+    if (status == MMOOD_OK) {
+        status = mm_name_map_parse(out, (const char *)data, size, &error);
+        free(data);
     }
-    int code = EXIT_FATAL;
-    if (mm_score_table_parse(&table, (const char *)data, size, &error) != MMOOD_OK)
+    if (status != MMOOD_OK)
         cli_error("%s: %s", path, error.message);
-    else
-        code = print_metrics(&table, fpr, json);
-    mm_score_table_free(&table);
-    free(data);
+    return status == MMOOD_OK ? EXIT_DONE : EXIT_FATAL;
+}
+
+/* Reads the ID set and the OOD sets. */
+static int read_sets(mm_evaluation *e, const settings *s) {
+    mm_name_map names;
+    mmood_error error;
+    size_t hidden = 0;
+    int code = load_names(&names, s->class_names);
+    e->sets = calloc(s->ood.count + 1, sizeof *e->sets);
+    if (code == EXIT_DONE && !e->sets) {
+        cli_error("no memory for %zu sets", s->ood.count + 1);
+        code = EXIT_FATAL;
+    }
+    for (size_t i = 0; i <= s->ood.count && code == EXIT_DONE; i++) {
+        const char *path = s->id;
+        char *name = i > 0 ? set_name(&path, s->ood.items[i - 1]) : strdup("id");
+        for (size_t j = 0; j < i && name && code == EXIT_DONE; j++)
+            if (strcmp(e->sets[j].name, name) == 0 || strcmp(e->sets[j].path, path) == 0) {
+                cli_error("the OOD set %s=%s has the name or the folder of an earlier set, %s=%s; "
+                          "--ood NAME=DIR gives another name",
+                          name, path, e->sets[j].name, e->sets[j].path);
+                code = EXIT_USAGE;
+            }
+        if (code == EXIT_DONE) {
+            e->set_count = i + 1;
+            if (!name ||
+                mm_dataset_read(&e->sets[i], &hidden, name, path, &names, &error) != MMOOD_OK) {
+                cli_error("%s", name ? error.message : "no memory for the name of a set");
+                code = EXIT_FATAL;
+            }
+        }
+        free(name);
+    }
+    if (hidden)
+        cli_note(common_talk(&s->common), "%zu hidden files and folders skipped", hidden);
+    mm_name_map_free(&names);
     return code;
 }
 
-int cmd_eval(int argc, char **argv) {
-    static const char *const formats[] = {"table", "json", NULL};
-    const char *csv = NULL, *fpr_name = "nearest", *format = "table";
-    int count;
-    const option table[] = {
-        {"from-csv", 0, OPTION_TEXT, &csv, "FILE", "the table of scores"},
-        {"fpr", 0, OPTION_TEXT, &fpr_name, "DEF", "nearest (default), first or ood-positive"},
-        {"format", 0, OPTION_TEXT, &format, "F", "table (default) or json (one object a line)"},
-        OPTION_END};
-    parse_result parsed = options_parse(table, usage, argc, argv, &count);
-    if (parsed != PARSE_GO)
-        return parsed == PARSE_DONE ? EXIT_DONE : EXIT_USAGE;
-    mm_fpr fpr;
+/* The folder for embeddings: as asked, or where caches belong (XDG Base Directory Specification);
+ * NULL for none. The caller frees it. */
+static char *cache_folder(const settings *s) {
+    const char *base = getenv("XDG_CACHE_HOME"), *home = getenv("HOME");
+    mm_buffer out = {0};
+    if (s->no_cache)
+        return NULL;
+    if (s->cache)
+        mm_buffer_puts(&out, s->cache);
+    else if (base && base[0] == '/')
+        mm_buffer_printf(&out, "%s/mmood", base);
+    else if (home && home[0])
+        mm_buffer_printf(&out, "%s/.cache/mmood", home);
+    return out.data;
+}
+
+static void show_progress(void *context, size_t done, size_t total, size_t cached) {
+    (void)context;
+    fprintf(stderr, "\r%zu of %zu pictures, %zu known from before", done, total, cached);
+}
+
+/* The detector's own score first, then those asked for. */
+static mmood_status set_scores(mm_evaluation *e, const opened_detector *opened,
+                               const score_list *scores) {
+    e->scores = calloc(scores->count + 1, sizeof *e->scores);
+    if (!e->scores)
+        return MMOOD_ERROR_MEMORY;
+    e->scores[e->score_count++] = opened->info.score;
+    for (size_t i = 0; i < scores->count; i++)
+        if (scores->settings[i].kind != opened->info.score.kind)
+            e->scores[e->score_count++] = scores->settings[i];
+    return MMOOD_OK;
+}
+
+static int write_report(const mm_evaluation *e, const char *path) {
+    mm_buffer page = {0};
     mmood_error error;
-    if (!csv || count > 0) {
-        cli_error("eval needs --from-csv FILE");
+    mmood_status status = mm_report_html(&page, e, &error);
+    if (status == MMOOD_OK)
+        status = mm_file_write(path, page.data, page.size, &error);
+    mm_buffer_free(&page);
+    if (status != MMOOD_OK) {
+        cli_error("%s: %s", path, error.message);
+        return EXIT_FATAL;
+    }
+    return EXIT_DONE;
+}
+
+static int evaluate(mm_evaluation *e, const opened_detector *opened, const settings *s,
+                    int format) {
+    mmood_error error;
+    char *cache = cache_folder(s);
+    int progress = !s->common.quiet && isatty(2);
+    const mm_eval_options options = {.image = opened->image,
+                                     .threads = s->common.threads,
+                                     .window = 64,
+                                     .resamples = (size_t)s->bootstrap,
+                                     .cache = cache,
+                                     .progress = progress ? show_progress : NULL};
+    mmood_status status = mm_eval_run(e, opened->session, &options, &error);
+    if (progress)
+        fputs("\r\033[K", stderr);
+    free(cache);
+    if (status != MMOOD_OK)
+        return cli_fail(&error);
+    size_t bad = 0;
+    for (size_t i = 0; i < e->set_count; i++) {
+        bad += e->sets[i].bad;
+        for (size_t j = 0; j < e->sets[i].count; j++)
+            if (e->sets[i].items[j].error)
+                cli_note(common_talk(&s->common), "%s: %s", e->sets[i].items[j].path,
+                         e->sets[i].items[j].error);
+    }
+    for (size_t i = 0; i < e->warning_count; i++)
+        cli_note(common_talk(&s->common), "%s", e->warnings[i]);
+    int code = print(e, format);
+    if (code == EXIT_DONE && s->report)
+        code = write_report(e, s->report);
+    return code == EXIT_DONE && bad > 0 ? EXIT_PARTIAL : code;
+}
+
+static int run_pictures(const settings *s, const char *path, int format) {
+    opened_detector opened;
+    score_list scores;
+    mmood_error error;
+    mm_evaluation e = {.fpr = s->fpr, .accuracy = NAN};
+    int code = read_sets(&e, s);
+    if (code != EXIT_DONE) {
+        mm_evaluation_free(&e);
+        return code;
+    }
+    code = detector_open(&opened, path, &s->common);
+    e.detector = opened.detector;
+    if (code == EXIT_DONE &&
+        !scores_choose(&scores, s->scores, &opened.info, common_talk(&s->common)))
+        code = EXIT_USAGE;
+    if (code == EXIT_DONE && mmood_detector_check_pictures(opened.detector, &opened.image,
+                                                           opened.precision, &error) != MMOOD_OK)
+        code = cli_fail(&error);
+    if (code == EXIT_DONE && set_scores(&e, &opened, &scores) != MMOOD_OK) {
+        cli_error("no memory for a list of scores");
+        code = EXIT_FATAL;
+    }
+    if (code == EXIT_DONE)
+        code = evaluate(&e, &opened, s, format);
+    mm_evaluation_free(&e);
+    detector_close(&opened);
+    return code;
+}
+
+static int run(settings *s, int count, char **argv) {
+    mmood_error error;
+    int format = option_choose("format", s->format, formats);
+    if (format < 0)
+        return EXIT_USAGE;
+    if (mm_fpr_parse(&s->fpr, s->fpr_name, &error) != MMOOD_OK)
+        return cli_fail(&error);
+    if (s->csv && count == 0 && !s->id && s->ood.count == 0)
+        return eval_table(s->csv, s->fpr, format, (size_t)s->bootstrap);
+    if (s->csv || count != 1 || !s->id || s->ood.count == 0) {
+        cli_error("eval needs a detector, --id DIR and at least one --ood DIR; or --from-csv FILE "
+                  "alone");
         return EXIT_USAGE;
     }
-    int json = option_choose("format", format, formats);
-    if (json < 0)
-        return EXIT_USAGE;
-    if (mm_fpr_parse(&fpr, fpr_name, &error) != MMOOD_OK)
-        return cli_fail(&error);
-    return run(csv, fpr, json);
+    return run_pictures(s, argv[0], format);
+}
+
+int cmd_eval(int argc, char **argv) {
+    settings s = {.common = common_options_default(),
+                  .fpr_name = "nearest",
+                  .format = "table",
+                  .bootstrap = 1000};
+    int count;
+    const option table[] = {
+        {"id", 0, OPTION_TEXT, &s.id, "DIR", "the in-distribution pictures"},
+        {"ood", 0, OPTION_LIST, &s.ood, "[NAME=]DIR", "a set of others; may come several times"},
+        {"scores", 0, OPTION_TEXT, &s.scores, "NAMES",
+         "scores beside the detector's own: all, or names with commas"},
+        {"fpr", 0, OPTION_TEXT, &s.fpr_name, "DEF", "nearest (default), first or ood-positive"},
+        {"report", 0, OPTION_TEXT, &s.report, "FILE",
+         "also write a page: tables, curves, pictures"},
+        {"format", 0, OPTION_TEXT, &s.format, "F",
+         "table (default), json (one object a line), csv or markdown"},
+        {"bootstrap", 0, OPTION_COUNT, &s.bootstrap, "N",
+         "resamples for the intervals; default 1000, 0 none"},
+        {"class-names", 0, OPTION_TEXT, &s.class_names, "FILE",
+         "what folder names mean: lines \"n01440764 tench\""},
+        {"cache", 0, OPTION_TEXT, &s.cache, "DIR",
+         "where embeddings are kept; default $XDG_CACHE_HOME/mmood or ~/.cache/mmood"},
+        {"no-cache", 0, OPTION_FLAG, &s.no_cache, NULL, "keep none"},
+        {"from-csv", 0, OPTION_TEXT, &s.csv, "FILE", "a table of scores instead of pictures"},
+        {"model", 'm', OPTION_TEXT, &s.common.model, "DIR", "where the detector's model is now"},
+        OPTION_THREADS(s.common),
+        OPTION_PRECISION(s.common),
+        OPTION_PICTURE(s.common),
+        OPTION_TALK(s.common),
+        OPTION_END};
+    parse_result parsed = options_parse(table, usage, argc, argv, &count);
+    int code = parsed == PARSE_DONE ? EXIT_DONE : EXIT_USAGE;
+    if (parsed == PARSE_GO)
+        code = run(&s, count, argv);
+    option_list_free(&s.ood);
+    return code;
 }

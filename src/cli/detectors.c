@@ -51,7 +51,8 @@ static int add(score_list *list, mmood_score_kind kind, const mmood_detector_inf
     *settings = info->score;
     if (kind != info->score.kind) {
         settings->kind = kind;
-        settings->temperature = 0;
+        settings->temperature = 0; /* the kind's own */
+        settings->temperature = mmood_score_temperature(settings);
     }
     return 1;
 }

@@ -92,7 +92,7 @@ void mmood_detector_describe(const mmood_detector *detector, mmood_detector_info
     out->outlier_count = detector->count - detector->id_count;
     out->template_count = detector->template_count;
     out->score = detector->score;
-    out->score.temperature = mm_score_temperature(&detector->score);
+    out->score.temperature = mmood_score_temperature(&detector->score);
     out->score.groups = (uint32_t)mm_score_groups(&detector->score, out->outlier_count);
     out->calibrated = detector->calibration != NULL;
     out->threshold = detector->calibration ? detector->calibration->info.threshold : NAN;
@@ -203,7 +203,7 @@ void mm_detector_best(mmood_match *out, size_t count, const mmood_detector *dete
             out[at] = out[at - 1];
         out[at] = (mmood_match){.label = i, .cosine = cosines[i]};
     }
-    double t = mm_score_temperature(&detector->score);
+    double t = mmood_score_temperature(&detector->score);
     double all = mm_log_sum_exp(cosines, detector->count, t);
     for (size_t n = 0; n < count; n++)
         out[n].probability = exp(out[n].cosine / t - all);

@@ -39,7 +39,7 @@ static json_t *labels_to_json(const mmood_detector *detector) {
 
 static json_t *score_to_json(const mmood_score_settings *score) {
     return json_pack("{s:s, s:f, s:f, s:f, s:I, s:I}", "name", mmood_score_name(score->kind),
-                     "temperature", mm_score_temperature(score), "beta", score->beta, "lambda",
+                     "temperature", mmood_score_temperature(score), "beta", score->beta, "lambda",
                      score->lambda, "groups", (json_int_t)score->groups, "seed",
                      (json_int_t)score->seed);
 }

@@ -83,7 +83,7 @@ mmood_status mmood_score_parse(mmood_score_kind *out, const char *name, mmood_er
                         names);
 }
 
-double mm_score_temperature(const mmood_score_settings *settings) {
+double mmood_score_temperature(const mmood_score_settings *settings) {
     return settings->temperature > 0 ? settings->temperature : kinds[settings->kind].temperature;
 }
 
@@ -188,7 +188,7 @@ mmood_status mm_score_grouped(double *out, mm_score_scratch *scratch,
         return status;
     const mm_similarity *loops = mm_similarity_get();
     const double *outliers = similarities->cosines + similarities->id_count;
-    double t = mm_score_temperature(settings), best = loops->maximum(outliers, count), sum = 0;
+    double t = mmood_score_temperature(settings), best = loops->maximum(outliers, count), sum = 0;
     double id = mm_log_sum_exp(similarities->cosines, similarities->id_count, t);
     double *terms = scratch->terms, *totals = terms + count;
     loops->each_exp(terms, outliers, count, best, 1 / t);
@@ -315,7 +315,7 @@ mmood_status mm_scores_run(double *out, mm_score_scratch *scratch, const mmood_s
             status = mm_score_grouped(&out[i], scratch, s, &settings[i], error);
             continue;
         }
-        double t = mm_score_temperature(&settings[i]);
+        double t = mmood_score_temperature(&settings[i]);
         if (at[0].t != t) {
             sums swap = at[0];
             at[0] = at[1];

@@ -7,8 +7,7 @@
 /* Number of kinds. */
 enum { MM_SCORE_KINDS = MMOOD_SCORE_CSP + 1 };
 
-/* The temperature and number of groups that apply: the settings' own, or the kind's default. */
-double mm_score_temperature(const mmood_score_settings *settings);
+/* The number of groups that applies: the settings' own, or the default, at most one an outlier. */
 size_t mm_score_groups(const mmood_score_settings *settings, size_t outlier_count);
 
 /* 1 if the score is neglabel's: outliers in groups. */

@@ -36,12 +36,6 @@ typedef struct mm_eval_set {
     size_t bad; /* items with an error */
 } mm_eval_set;
 
-/* A 95 % bootstrap interval. */
-typedef struct mm_interval {
-    double low;
-    double high;
-} mm_interval;
-
 /* The metrics of one score against one OOD set, or their plain means over the OOD sets. */
 typedef struct mm_eval_result {
     mm_metrics value;

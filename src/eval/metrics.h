@@ -25,10 +25,37 @@ typedef struct mm_metrics {
 const char *mm_fpr_name(mm_fpr fpr);
 mmood_status mm_fpr_parse(mm_fpr *out, const char *name, mmood_error *error);
 
+/* A 95 % bootstrap interval. */
+typedef struct mm_interval {
+    double low;
+    double high;
+} mm_interval;
+
+typedef struct mm_metric_intervals {
+    mm_interval auroc;
+    mm_interval aupr_in;
+    mm_interval aupr_out;
+    mm_interval fpr95;
+} mm_metric_intervals;
+
+/* The scores of one set. */
+typedef struct mm_sample {
+    const double *scores;
+    size_t count;
+} mm_sample;
+
 /* Both classes need at least one score (ARGUMENT); NaN is NUMERIC and named by class and position.
  */
 mmood_status mm_metrics_compute(mm_metrics *out, const double *id, size_t id_count,
                                 const double *ood, size_t ood_count, mm_fpr fpr,
                                 mmood_error *error);
+
+/* Percentile intervals (Efron 1979) of the metrics of ID against each of `set_count` OOD sets, to
+ * out[0 .. set_count), and of their plain means, to out[set_count]: `resamples` times ID and every
+ * set are drawn anew with replacement, ID once for all sets. The same for the same `seed`. Scores
+ * as mm_metrics_compute takes them, fewer than 2^32 a set. */
+mmood_status mm_metrics_bootstrap(mm_metric_intervals *out, mm_sample id, const mm_sample *sets,
+                                  size_t set_count, mm_fpr fpr, size_t resamples, uint64_t seed,
+                                  mmood_error *error);
 
 #endif

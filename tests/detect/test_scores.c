@@ -59,9 +59,9 @@ static void test_temperature(void **state) {
     assert_near(score(MMOOD_SCORE_MM_OOD, .01, .25, s, 3, 2), .653725, 1e-6);
     assert_near(score(MMOOD_SCORE_MM_OOD, 1, .25, s, 3, 2), .156256, 1e-6);
     mmood_score_settings settings = {.kind = MMOOD_SCORE_ENERGY};
-    assert_true(mm_score_temperature(&settings) == 0.01);
+    assert_true(mmood_score_temperature(&settings) == 0.01);
     settings.kind = MMOOD_SCORE_MCM;
-    assert_true(mm_score_temperature(&settings) == 1);
+    assert_true(mmood_score_temperature(&settings) == 1);
 }
 
 /* Without outliers mm-ood is MCM at the same temperature; one label has probability 1. */

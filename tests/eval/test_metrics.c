@@ -142,11 +142,79 @@ static void test_names(void **state) {
     assert_non_null(strstr(error.message, "ood-positive"));
 }
 
+/* Normal scores a known distance apart: the interval of AUROC covers the truth in about 95 % of
+ * repetitions, is the same for the same seed, and shrinks with the root of the number of scores. */
+static void test_bootstrap(void **state) {
+    (void)state;
+    enum { N = 150, REPEATS = 200 };
+    static double id[N * 16], ood[N * 16], other[N * 16];
+    uint32_t seed = 17;
+    size_t covered = 0;
+    double width = 0;
+    mm_metric_intervals out[3], again[3];
+    mmood_error error;
+    for (int r = 0; r < REPEATS; r++) {
+        for (size_t i = 0; i < N * 2; i++) { /* sums of 12 uniforms, variance 1 */
+            double sum = -6;
+            for (int k = 0; k < 12; k++) {
+                seed = seed * 1664525u + 1013904223u;
+                sum += (double)(seed >> 8) / 16777216.0;
+            }
+            if (i < N)
+                id[i] = sum + 1;
+            else
+                ood[i - N] = sum;
+        }
+        const mm_sample sets[] = {{ood, N}};
+        assert_ok(mm_metrics_bootstrap(out, (mm_sample){id, N}, sets, 1, MM_FPR_NEAREST, 300,
+                                       (uint64_t)r, &error),
+                  error);
+        covered += out[0].auroc.low <= 0.7602 && 0.7602 <= out[0].auroc.high;
+        width += (out[0].auroc.high - out[0].auroc.low) / REPEATS;
+        assert_true(out[1].auroc.low == out[0].auroc.low); /* the mean over one set is the set */
+        mm_metrics m = measure(id, N, ood, N, MM_FPR_NEAREST);
+        assert_true(out[0].fpr95.low <= m.fpr95 && m.fpr95 <= out[0].fpr95.high);
+        assert_true(out[0].aupr_out.low <= m.aupr_out && m.aupr_out <= out[0].aupr_out.high);
+    }
+    if (covered < 180 || covered > 199)
+        fail_msg("the interval covers the truth in %zu of %d repetitions", covered, REPEATS);
+    for (size_t i = 0; i < N * 16; i++) {
+        id[i] = id[i % N];
+        ood[i] = ood[i % N];
+        other[i] = ood[i] - 5;
+    }
+    const mm_sample sets[] = {{ood, N * 16}, {other, N}};
+    for (int fpr = 0; fpr < 3; fpr++) {
+        assert_ok(mm_metrics_bootstrap(out, (mm_sample){id, N * 16}, sets, 2, (mm_fpr)fpr, 100, 1,
+                                       &error),
+                  error);
+        assert_ok(mm_metrics_bootstrap(again, (mm_sample){id, N * 16}, sets, 2, (mm_fpr)fpr, 100, 1,
+                                       &error),
+                  error);
+        assert_memory_equal(out, again, sizeof out);
+    }
+    double ratio = width / (out[0].auroc.high - out[0].auroc.low);
+    if (!(ratio > 3 && ratio < 5.5))
+        fail_msg("16 times the scores make the interval %g times narrower", ratio);
+    assert_true(out[1].auroc.low > out[0].auroc.high && out[2].auroc.low > out[0].auroc.high);
+    static const double constant[] = {0.5, 0.5, 0.5};
+    const mm_sample same = {constant, 3};
+    assert_ok(mm_metrics_bootstrap(out, same, &same, 1, MM_FPR_FIRST, 50, 1, &error), error);
+    assert_true(out[0].auroc.low == 0.5 && out[0].auroc.high == 0.5);
+    static const double bad[] = {0.5, NAN};
+    const mm_sample broken = {bad, 2};
+    assert_int_equal(mm_metrics_bootstrap(out, same, &broken, 1, MM_FPR_FIRST, 50, 1, &error),
+                     MMOOD_ERROR_NUMERIC);
+    assert_int_equal(mm_metrics_bootstrap(out, same, &same, 1, MM_FPR_FIRST, 0, 1, &error),
+                     MMOOD_ERROR_ARGUMENT);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_golden),   cmocka_unit_test(test_vectors),
-        cmocka_unit_test(test_infinity), cmocka_unit_test(test_order),
-        cmocka_unit_test(test_refusals), cmocka_unit_test(test_names),
+        cmocka_unit_test(test_golden),    cmocka_unit_test(test_vectors),
+        cmocka_unit_test(test_infinity),  cmocka_unit_test(test_order),
+        cmocka_unit_test(test_refusals),  cmocka_unit_test(test_names),
+        cmocka_unit_test(test_bootstrap),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

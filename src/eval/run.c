@@ -1,0 +1,362 @@
+/* run.c - the pictures of all sets through the model (or out of the cache), the scores, and the
+ * metrics. Embeddings are scored window by window and not kept in memory but by the cache. */
+#include "eval/run.h"
+
+#include "base/error.h"
+#include "base/sha256.h"
+#include "detect/detector.h"
+#include "detect/scores.h"
+#include "eval/cache.h"
+#include "eval/dataset.h"
+#include "eval/pipeline.h"
+
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* GL-MCM = mcm + lambda * the best patch. What the patches say is one number a picture, which is
+ * cached like the embedding, since patch features themselves are too large to keep. */
+typedef struct runner {
+    mm_evaluation *evaluation;
+    const mm_eval_options *options;
+    mmood_detector *detector;       /* a copy that scores nothing but what is asked for */
+    mmood_score_settings *settings; /* [score_count], with mcm in gl-mcm's place */
+    size_t patch_score;             /* which is gl-mcm; SIZE_MAX: none */
+    mm_pipeline pipeline;
+    mmood_scorer *scorer;
+    mmood_scorer *patch_scorer; /* gl-mcm with lambda 1, and mcm */
+    mm_cache *embeddings;       /* NULL: nothing is kept */
+    mm_cache *patches;
+    double *best_patch; /* [window] */
+    float *good;        /* [window, dimension]: embeddings of readable pictures, close together, */
+    mmood_verdict *verdicts; /*   and what the scorer says of them: [window] */
+    double *scores;          /*   [window, score_count] */
+    size_t done;
+    size_t total;
+    size_t cached;
+} runner;
+
+/* ---- Setting up ---------------------------------------------------------------------------- */
+
+/* What an embedding depends on besides the file; with `labels`, what the best patch does. */
+static void make_key(char out[65], const runner *r, mmood_session *session, int labels) {
+    mmood_model_info info;
+    mm_sha256 hash;
+    char text[256];
+    mmood_model_describe(mmood_session_model(session), &info);
+    mm_sha256_init(&hash);
+    int n = snprintf(text, sizeof text, "%s %s orient %d alpha %d", info.fingerprint,
+                     mmood_precision_name(info.precision), r->options->image.apply_orientation != 0,
+                     (int)r->options->image.alpha);
+    mm_sha256_update(&hash, text, (size_t)n);
+    if (labels) {
+        char labels_hash[65];
+        double t = mmood_score_temperature(&r->evaluation->scores[r->patch_score]);
+        mm_detector_hash_labels(labels_hash, r->detector);
+        n = snprintf(text, sizeof text, " labels %s temperature %.17g", labels_hash, t);
+        mm_sha256_update(&hash, text, (size_t)n);
+    }
+    mm_sha256_finish(out, &hash);
+}
+
+/* The scorer's lookup: an embedding, and the best patch if it is wanted. */
+static int find(void *context, const uint8_t hash[32], float *embedding) {
+    runner *r = context;
+    const void *record = mm_cache_find(r->embeddings, hash);
+    if (!record || (r->patches && !mm_cache_find(r->patches, hash)))
+        return 0;
+    memcpy(embedding, record, r->detector->dimension * sizeof *embedding);
+    return 1;
+}
+
+static mmood_status open_caches(runner *r, mmood_session *session, mmood_error *error) {
+    char key[65];
+    if (!r->options->cache)
+        return MMOOD_OK;
+    make_key(key, r, session, 0);
+    mmood_status status = mm_cache_open(&r->embeddings, r->options->cache, "embeddings", key,
+                                        r->detector->dimension * sizeof(float), error);
+    if (status == MMOOD_OK && r->patch_score != SIZE_MAX) {
+        make_key(key, r, session, 1);
+        status =
+            mm_cache_open(&r->patches, r->options->cache, "patches", key, sizeof(double), error);
+    }
+    return status;
+}
+
+static mmood_status create_scorers(runner *r, mmood_error *error) {
+    const mm_evaluation *e = r->evaluation;
+    mmood_scorer_options options = {
+        .scores = r->settings, .score_count = e->score_count, .threads = r->options->threads};
+    mmood_status status = mmood_scorer_create(&r->scorer, r->detector, &options, error);
+    if (status == MMOOD_OK && r->patch_score != SIZE_MAX) {
+        mmood_score_settings both[2] = {e->scores[r->patch_score], r->settings[r->patch_score]};
+        both[0].lambda = 1;
+        options.scores = both;
+        options.score_count = 2;
+        status = mmood_scorer_create(&r->patch_scorer, r->detector, &options, error);
+    }
+    return status;
+}
+
+static mmood_status set_up(runner *r, mmood_session *session, mmood_error *error) {
+    mm_evaluation *e = r->evaluation;
+    r->patch_score = SIZE_MAX;
+    r->detector = mm_detector_copy(e->detector);
+    r->settings = calloc(e->score_count + 1, sizeof *r->settings);
+    r->best_patch = calloc(r->options->window, sizeof *r->best_patch);
+    r->good = malloc(r->options->window * e->detector->dimension * sizeof *r->good);
+    r->verdicts = calloc(r->options->window, sizeof *r->verdicts);
+    r->scores = calloc(r->options->window * e->score_count + 1, sizeof *r->scores);
+    if (!r->detector || !r->settings || !r->best_patch || !r->good || !r->verdicts || !r->scores)
+        return mm_error_set(error, MMOOD_ERROR_MEMORY, "no memory for an evaluation");
+    r->detector->score.kind = MMOOD_SCORE_MAX_LOGIT;
+    for (size_t i = 0; i < e->score_count; i++) {
+        r->settings[i] = e->scores[i];
+        if (mmood_score_needs_patches(e->scores[i].kind)) {
+            r->patch_score = i;
+            r->settings[i].kind = MMOOD_SCORE_MCM;
+            r->settings[i].temperature = mmood_score_temperature(&e->scores[i]);
+        }
+    }
+    mmood_status status = create_scorers(r, error);
+    if (status == MMOOD_OK)
+        status = open_caches(r, session, error);
+    const mm_pipeline_options options = {.image = r->options->image,
+                                         .window = r->options->window,
+                                         .threads = r->options->threads,
+                                         .hashes = 1,
+                                         .patches = r->patch_score != SIZE_MAX,
+                                         .find = r->embeddings ? find : NULL,
+                                         .context = r};
+    if (status == MMOOD_OK)
+        status = mm_pipeline_create(&r->pipeline, session, &options, error);
+    return status;
+}
+
+static void tear_down(runner *r) {
+    mm_pipeline_free(&r->pipeline);
+    mmood_scorer_free(r->scorer);
+    mmood_scorer_free(r->patch_scorer);
+    mm_cache_close(r->embeddings);
+    mm_cache_close(r->patches);
+    mmood_detector_free(r->detector);
+    free(r->settings);
+    free(r->best_patch);
+    free(r->good);
+    free(r->verdicts);
+    free(r->scores);
+}
+
+/* ---- Pictures ------------------------------------------------------------------------------ */
+
+/* What the patches of picture `i` of the window say: out of the cache, or computed. */
+static mmood_status find_best_patch(runner *r, size_t i, mmood_error *error) {
+    mm_pipeline *p = &r->pipeline;
+    if (r->patch_score == SIZE_MAX)
+        return MMOOD_OK;
+    if (p->found[i]) {
+        memcpy(&r->best_patch[i], mm_cache_find(r->patches, p->hashes[i]), sizeof(double));
+        return MMOOD_OK;
+    }
+    double scores[2];
+    const mmood_results out = {.scores = scores};
+    mmood_status status =
+        mmood_scorer_run(&out, r->patch_scorer, p->embeddings + i * p->dimension,
+                         p->patches + i * p->patch_count * p->dimension, p->patch_count, 1, error);
+    r->best_patch[i] = scores[0] - scores[1];
+    if (status == MMOOD_OK && r->patches)
+        status = mm_cache_add(r->patches, p->hashes[i], &r->best_patch[i], error);
+    return status;
+}
+
+/* Scores the readable pictures of the window, all in one call, and keeps what was computed. */
+static mmood_status score_window(runner *r, mm_eval_item *items, size_t n, mmood_error *error) {
+    const mm_evaluation *e = r->evaluation;
+    mm_pipeline *p = &r->pipeline;
+    size_t d = p->dimension, good = 0;
+    for (size_t i = 0; i < n; i++)
+        if (!items[i].error)
+            memcpy(r->good + good++ * d, p->embeddings + i * d, d * sizeof *r->good);
+    const mmood_results out = {.verdicts = r->verdicts, .scores = r->scores};
+    mmood_status status = mmood_scorer_run(&out, r->scorer, r->good, NULL, 0, good, error);
+    good = 0;
+    for (size_t i = 0; i < n && status == MMOOD_OK; i++) {
+        mm_eval_item *item = &items[i];
+        if (item->error)
+            continue;
+        const mmood_verdict *verdict = &r->verdicts[good];
+        const double *scores = r->scores + good++ * e->score_count;
+        item->scores = malloc((e->score_count + 1) * sizeof *item->scores);
+        if (!item->scores)
+            return mm_error_set(error, MMOOD_ERROR_MEMORY, "no memory for the scores of a picture");
+        memcpy(item->scores, scores, e->score_count * sizeof *scores);
+        item->label = verdict->label;
+        item->outlier = verdict->outlier;
+        item->label_cosine = verdict->label_cosine;
+        item->outlier_cosine = verdict->outlier_cosine;
+        status = find_best_patch(r, i, error);
+        if (r->patch_score != SIZE_MAX)
+            item->scores[r->patch_score] += e->scores[r->patch_score].lambda * r->best_patch[i];
+        if (status == MMOOD_OK && r->embeddings && !p->found[i])
+            status = mm_cache_add(r->embeddings, p->hashes[i], p->embeddings + i * d, error);
+    }
+    return status;
+}
+
+static mmood_status run_window(runner *r, mm_eval_set *set, size_t at, size_t n, char **paths,
+                               mmood_error *error) {
+    mm_pipeline *p = &r->pipeline;
+    mm_eval_item *items = set->items + at;
+    for (size_t i = 0; i < n; i++)
+        paths[i] = items[i].path;
+    mmood_status status = mm_pipeline_run(p, paths, n, error);
+    for (size_t i = 0; i < n && status == MMOOD_OK; i++) {
+        if (p->status[i] == MMOOD_OK) {
+            memcpy(items[i].hash, p->hashes[i], sizeof items[i].hash);
+            r->cached += (size_t)p->found[i];
+            continue;
+        }
+        items[i].error = strdup(p->errors[i].message);
+        set->bad++;
+        if (!items[i].error)
+            status = mm_error_set(error, MMOOD_ERROR_MEMORY, "no memory for an error");
+    }
+    if (status == MMOOD_OK)
+        status = score_window(r, items, n, error);
+    if (status == MMOOD_OK && r->embeddings)
+        status = mm_cache_flush(r->embeddings, error);
+    if (status == MMOOD_OK && r->patches)
+        status = mm_cache_flush(r->patches, error);
+    r->done += n;
+    if (r->options->progress)
+        r->options->progress(r->options->context, r->done, r->total, r->cached);
+    return status;
+}
+
+static mmood_status run_set(runner *r, mm_eval_set *set, mmood_error *error) {
+    size_t window = r->options->window;
+    char **paths = malloc(window * sizeof *paths);
+    mmood_status status = paths ? MMOOD_OK
+                                : mm_error_set(error, MMOOD_ERROR_MEMORY,
+                                               "no memory for %zu pictures at a time", window);
+    for (size_t at = 0; at < set->count && status == MMOOD_OK; at += window) {
+        size_t n = set->count - at < window ? set->count - at : window;
+        status = run_window(r, set, at, n, paths, error);
+    }
+    free(paths);
+    if (status == MMOOD_OK && set->bad == set->count)
+        status =
+            mm_error_set(error, MMOOD_ERROR_FORMAT,
+                         "none of the %zu pictures of \"%s\" (%s) can be read; the first, %s: %s",
+                         set->count, set->name, set->path, set->items[0].path, set->items[0].error);
+    return status;
+}
+
+/* ---- Figures ------------------------------------------------------------------------------- */
+
+/* The scores of the readable pictures of a set, to `out` [set->count]. */
+static size_t collect(double *out, const mm_eval_set *set, size_t score) {
+    size_t n = 0;
+    for (size_t i = 0; i < set->count; i++)
+        if (!set->items[i].error)
+            out[n++] = set->items[i].scores[score];
+    return n;
+}
+
+/* Metrics of one score against all sets, and their mean. `room` holds all scores. */
+static mmood_status measure(mm_evaluation *e, size_t score, const mm_eval_options *options,
+                            double *room, mm_sample *samples, mm_metric_intervals *intervals,
+                            mmood_error *error) {
+    size_t oods = e->set_count - 1;
+    mm_eval_result *results = e->results + score * oods, *mean = &e->means[score];
+    for (size_t s = 0; s < e->set_count; s++) {
+        samples[s] = (mm_sample){room, collect(room, &e->sets[s], score)};
+        room += samples[s].count;
+    }
+    *mean = (mm_eval_result){.value.id_count = samples[0].count};
+    for (size_t s = 0; s < oods; s++) {
+        mm_metrics *m = &results[s].value;
+        mmood_status status =
+            mm_metrics_compute(m, samples[0].scores, samples[0].count, samples[s + 1].scores,
+                               samples[s + 1].count, e->fpr, error);
+        if (status != MMOOD_OK)
+            return status;
+        mean->value.auroc += m->auroc / (double)oods;
+        mean->value.aupr_in += m->aupr_in / (double)oods;
+        mean->value.aupr_out += m->aupr_out / (double)oods;
+        mean->value.fpr95 += m->fpr95 / (double)oods;
+        mean->value.ood_count += m->ood_count;
+    }
+    if (options->resamples == 0)
+        return MMOOD_OK;
+    mmood_status status = mm_metrics_bootstrap(intervals, samples[0], samples + 1, oods, e->fpr,
+                                               options->resamples, options->seed, error);
+    for (size_t s = 0; s <= oods && status == MMOOD_OK; s++) {
+        mm_eval_result *result = s < oods ? &results[s] : mean;
+        result->has_intervals = 1;
+        result->auroc = intervals[s].auroc;
+        result->aupr_in = intervals[s].aupr_in;
+        result->aupr_out = intervals[s].aupr_out;
+        result->fpr95 = intervals[s].fpr95;
+    }
+    return status;
+}
+
+static mmood_status measure_all(mm_evaluation *e, const mm_eval_options *options, mmood_error *error) {
+    size_t total = 0;
+    for (size_t s = 0; s < e->set_count; s++)
+        total += e->sets[s].count;
+    double *room = malloc((total + 1) * sizeof *room);
+    mm_sample *samples = malloc(e->set_count * sizeof *samples);
+    mm_metric_intervals *intervals = malloc(e->set_count * sizeof *intervals);
+    e->results = calloc(e->score_count * (e->set_count - 1), sizeof *e->results);
+    e->means = calloc(e->score_count, sizeof *e->means);
+    mmood_status status = MMOOD_OK;
+    if (!room || !samples || !intervals || !e->results || !e->means)
+        status = mm_error_set(error, MMOOD_ERROR_MEMORY, "no memory for the metrics of %zu scores",
+                              e->score_count);
+    for (size_t i = 0; i < e->score_count && status == MMOOD_OK; i++)
+        status = measure(e, i, options, room, samples, intervals, error);
+    free(room);
+    free(samples);
+    free(intervals);
+    return status;
+}
+
+/* Zero-shot accuracy over ID pictures whose folder has the name of an ID label. */
+static void measure_accuracy(mm_evaluation *e) {
+    const mm_eval_set *id = &e->sets[0];
+    size_t right = 0;
+    e->accuracy_count = 0;
+    for (size_t i = 0; i < id->count; i++) {
+        const mm_eval_item *item = &id->items[i];
+        size_t label = item->group == SIZE_MAX ? SIZE_MAX : id->groups[item->group].label;
+        if (item->error || label == SIZE_MAX)
+            continue;
+        e->accuracy_count++;
+        right += item->label == label;
+    }
+    e->accuracy = e->accuracy_count ? (double)right / (double)e->accuracy_count : NAN;
+}
+
+mmood_status mm_eval_run(mm_evaluation *evaluation, mmood_session *session,
+                         const mm_eval_options *options, mmood_error *error) {
+    runner r = {.evaluation = evaluation, .options = options};
+    mmood_status status = set_up(&r, session, error);
+    for (size_t s = 0; s < evaluation->set_count; s++)
+        r.total += evaluation->sets[s].count;
+    for (size_t s = 0; s < evaluation->set_count && status == MMOOD_OK; s++) {
+        status = mm_dataset_find_labels(&evaluation->sets[s], evaluation->detector, error);
+        if (status == MMOOD_OK)
+            status = run_set(&r, &evaluation->sets[s], error);
+    }
+    tear_down(&r);
+    if (status == MMOOD_OK)
+        status = measure_all(evaluation, options, error);
+    if (status != MMOOD_OK)
+        return status;
+    measure_accuracy(evaluation);
+    return mm_eval_find_leaks(evaluation, error);
+}
