@@ -3,36 +3,10 @@
 # detector, the settings in the file, and mistakes. Runs in tests/.
 #   test_envision.sh PROGRAM
 set -u
-case $1 in /*) mmood=$1 ;; *) mmood=$PWD/$1 ;; esac
-work=$(mktemp -d)
-trap 'rm -rf "$work"' EXIT
-unset MMOOD_MODEL
+. cli/lib.sh
+
 model=../models/demo
 words=data/wordnet
-failures=0 checks=0
-
-fail() {
-    failures=$((failures + 1))
-    echo "FAILED: $1"
-    sed 's/^/    err: /' "$work/err" | head -n 8
-}
-
-# expect CODE COMMAND...: runs it, output to $work/out and $work/err.
-expect() {
-    wanted=$1
-    shift
-    checks=$((checks + 1))
-    "$@" >"$work/out" 2>"$work/err" </dev/null
-    code=$?
-    [ "$code" = "$wanted" ] || fail "exit code $code, expected $wanted: $*"
-}
-
-# says FILE TEXT
-says() {
-    checks=$((checks + 1))
-    grep -qF -- "$2" "$work/$1" || fail "\"$2\" is not in $1"
-}
-
 printf 'pizza\nHot Dog\ndog\nboat\nspaghetti\n' >"$work/id.txt"
 
 # ---- the reference's words, in its order, with its distances
@@ -118,5 +92,4 @@ says err "folder.json"
 checks=$((checks + 1))
 [ ! -e "$work/x" ] || fail "a failed run left a file"
 
-echo "$checks checks, $failures failed"
-[ "$failures" = 0 ]
+finish
