@@ -6,6 +6,7 @@ find_package(JPEG REQUIRED)
 pkg_check_modules(SPNG REQUIRED IMPORTED_TARGET spng)
 pkg_check_modules(WEBP REQUIRED IMPORTED_TARGET libwebp libwebpdemux)
 pkg_check_modules(JANSSON REQUIRED IMPORTED_TARGET jansson)
+pkg_check_modules(CURL REQUIRED IMPORTED_TARGET libcurl>=7.66)
 pkg_check_modules(UTF8PROC REQUIRED IMPORTED_TARGET libutf8proc)
 find_package(GIF REQUIRED)
 
@@ -29,7 +30,7 @@ set_target_properties(DNNL::dnnl PROPERTIES
 # gomp is the OpenMP runtime that Debian's oneDNN uses: workers tell it to stay on their thread.
 set(MMOOD_LIBRARIES
     DNNL::dnnl gomp PkgConfig::SPNG PkgConfig::WEBP PkgConfig::JANSSON PkgConfig::UTF8PROC
-    JPEG::JPEG GIF::GIF Threads::Threads m)
+    PkgConfig::CURL     JPEG::JPEG GIF::GIF Threads::Threads m)
 
 set(MMOOD_TESTS OFF)
 if(MMOOD_BUILD_TESTS)
