@@ -122,10 +122,7 @@ static void test_rank(void **unused) {
 
 static void test_match(void **unused) {
     (void)unused;
-    const char *const words[] = {"owl", "hot dog",
-                                 "stra\xc3\x9f"
-                                 "e",
-                                 ""};
+    const char *const words[] = {"owl", "hot dog", "stra\303\237e", ""};
     mmood_labels *id = labels_of("Strasse\nHot Dog\ncat");
     size_t match[4];
     mmood_error error;
