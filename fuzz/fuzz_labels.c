@@ -31,6 +31,9 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
         size_t length = strlen(text);
         check_text(text);
         check_text(mmood_labels_source(labels, i));
+        for (size_t t = 0; mmood_labels_template(labels, i, t); t++)
+            if (t == 100 || !strstr(mmood_labels_template(labels, i, t), "{}"))
+                abort();
         if (length == 0 || length > 4096 || strchr(" \t\r\n", text[0]) ||
             strchr(" \t\r\n", text[length - 1]))
             abort();
