@@ -3,10 +3,10 @@
 #include "detect/labels.h"
 
 #include "base/buffer.h"
+#include "base/entities.h"
 #include "base/error.h"
 #include "base/file.h"
 #include "clip/normalize.h"
-#include "detect/entities.h"
 
 #include <stdarg.h>
 #include <stdio.h>

@@ -2,7 +2,7 @@
 #include "test.h"
 
 #include "base/buffer.h"
-#include "detect/entities.h"
+#include "base/entities.h"
 #include "detect/templates.h"
 
 #include <stdio.h>

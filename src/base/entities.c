@@ -1,5 +1,5 @@
 /* entities.c - the entities that occur in plain text: the five of XML, &nbsp; and numeric ones. */
-#include "detect/entities.h"
+#include "base/entities.h"
 
 #include <stdint.h>
 #include <string.h>

@@ -1,6 +1,6 @@
 /* entities.h - HTML entities in labels that came from web pages or language models. */
-#ifndef MM_DETECT_ENTITIES_H
-#define MM_DETECT_ENTITIES_H
+#ifndef MM_BASE_ENTITIES_H
+#define MM_BASE_ENTITIES_H
 
 #include "base/buffer.h"
 
