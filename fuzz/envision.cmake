@@ -1,2 +1,4 @@
-# What envision/ reads.
-mmood_fuzz(wordnet)
+# What envision/ reads: WordNet's files and replies of models.
+foreach(target wordnet reply)
+  mmood_fuzz(${target})
+endforeach()
