@@ -38,4 +38,7 @@ done
 for file in $(git grep -lE "$include(jpeglib|jerror|turbojpeg|spng|png|webp/|gif_lib)" -- '*.c' '*.h' | grep -v '^src/image/'); do
     complain "$file includes a codec's header; only src/image may"
 done
+for file in $(git grep -lE "${include}curl/" -- '*.c' '*.h' | grep -vxE 'src/envision/(http|url|http_internal)\.[ch]'); do
+    complain "$file includes curl.h; only src/envision/http.c and url.c may"
+done
 exit $status
