@@ -291,14 +291,16 @@ static mmood_status look_up(mm_chat_reply *out, const mm_chat *chat, const json_
     mmood_status status = mm_exchanges_find(&entry, chat->options.cache, record, error);
     if (status != MMOOD_OK || !entry)
         return status;
+    mmood_error problem;
     const json_t *raw = json_object_get(entry, "reply");
     if (json_is_string(raw))
-        status = mm_chat_reply_parse(out, json_string_value(raw), json_string_length(raw), error);
+        status =
+            mm_chat_reply_parse(out, json_string_value(raw), json_string_length(raw), &problem);
     else
-        status = mm_error_set(error, MMOOD_ERROR_FORMAT, "the exchange has no \"reply\"");
+        status = mm_error_set(&problem, MMOOD_ERROR_FORMAT, "the exchange has no \"reply\"");
     json_decref(entry);
     if (status != MMOOD_OK)
-        return mm_exchanges_reject(chat->options.cache, status, error);
+        return mm_exchanges_reject(chat->options.cache, &problem, error);
     out->cached = 1;
     return MMOOD_OK;
 }

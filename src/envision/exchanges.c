@@ -175,13 +175,14 @@ static char *path_of(const char *directory, const char *name, const char *type) 
     return mm_path_join(directory, file);
 }
 
-mmood_status mm_exchanges_reject(mm_exchanges *cache, mmood_status status, mmood_error *error) {
-    if (status == MMOOD_ERROR_MEMORY)
-        return status;
-    atomic_fetch_add(&cache->damaged, 1);
-    return cache->mode == MM_EXCHANGES_OFFLINE
-               ? mm_error_prefix(error, status, "the cache %s", cache->directory)
-               : MMOOD_OK;
+mmood_status mm_exchanges_reject(mm_exchanges *cache, const mmood_error *problem,
+                                 mmood_error *error) {
+    if (problem->status != MMOOD_ERROR_MEMORY)
+        atomic_fetch_add(&cache->damaged, 1);
+    if (problem->status != MMOOD_ERROR_MEMORY && cache->mode != MM_EXCHANGES_OFFLINE)
+        return MMOOD_OK;
+    return mm_error_set(error, problem->status, "the cache %s: %s", cache->directory,
+                        problem->message);
 }
 
 mmood_status mm_exchanges_find(json_t **out, mm_exchanges *cache, const json_t *request,
@@ -207,12 +208,15 @@ mmood_status mm_exchanges_find(json_t **out, mm_exchanges *cache, const json_t *
     }
     uint8_t *data = NULL;
     size_t size = 0;
-    status = mm_file_read(&data, &size, path, MAX_EXCHANGE, error);
+    mmood_error problem;
+    status = mm_file_read(&data, &size, path, MAX_EXCHANGE, &problem);
     if (status == MMOOD_OK)
-        status = mm_exchanges_parse(out, data, size, key, error);
+        status = mm_exchanges_parse(out, data, size, key, &problem);
     free(data);
-    if (status != MMOOD_OK)
-        status = mm_exchanges_reject(cache, mm_error_prefix(error, status, "%s.json", key), error);
+    if (status != MMOOD_OK) {
+        mm_error_prefix(&problem, status, "%s.json", key);
+        status = mm_exchanges_reject(cache, &problem, error);
+    }
     free(path);
     return status;
 }

@@ -39,9 +39,11 @@ mmood_status mm_exchanges_find(json_t **out, mm_exchanges *cache, const json_t *
 mmood_status mm_exchanges_store(mm_exchanges *cache, const json_t *request, json_t *exchange,
                                 mmood_error *error);
 
-/* Says that an exchange that was found is not usable after all (damaged, such as a picture that is
- * missing): offline an error that keeps `*error`'s message, else MMOOD_OK and counted. */
-mmood_status mm_exchanges_reject(mm_exchanges *cache, mmood_status status, mmood_error *error);
+/* Says that an exchange that was found is not usable after all, such as when its picture is
+ * missing: counted as damaged and MMOOD_OK, but offline (and out of memory) an error, with
+ * `problem`. */
+mmood_status mm_exchanges_reject(mm_exchanges *cache, const mmood_error *problem,
+                                 mmood_error *error);
 
 /* The exchange in a file's bytes, checked: that it is whole, is what it was, and answers the
  * request named `key` (NULL: any). */

@@ -364,19 +364,20 @@ static mmood_status look_up(mm_generated *out, const job *j, const json_t *recor
     uint8_t *data = NULL;
     size_t size = 0;
     mm_picture_facts facts;
+    mmood_error problem;
     if (!hash || !type || !json_is_integer(seed) || !json_is_integer(blank))
-        status = mm_error_set(error, MMOOD_ERROR_FORMAT,
+        status = mm_error_set(&problem, MMOOD_ERROR_FORMAT,
                               "the exchange lacks its picture, seed or number of blank ones");
     else
-        status = mm_exchanges_read_picture(&data, &size, cache, hash, type, error);
+        status = mm_exchanges_read_picture(&data, &size, cache, hash, type, &problem);
     if (status == MMOOD_OK)
-        status = mm_picture_examine(&facts, data, size, error);
+        status = mm_picture_examine(&facts, data, size, &problem);
     if (status == MMOOD_OK) {
         fill(out, data, size, &facts, json_integer_value(seed), (int)json_integer_value(blank));
         out->cached = 1;
     } else {
         free(data);
-        status = mm_exchanges_reject(cache, status, error);
+        status = mm_exchanges_reject(cache, &problem, error);
     }
     json_decref(entry);
     return status;

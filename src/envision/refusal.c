@@ -7,10 +7,20 @@
 /* Errors are short; what comes after is a page or a trace. */
 enum { READ_AT_MOST = 16384 };
 
+/* Some servers repeat the whole request after what is wrong with it. */
+static size_t without_echo(const char *text, size_t size) {
+    static const char echo[] = "\"input\":";
+    size = size < READ_AT_MOST ? size : READ_AT_MOST;
+    for (size_t i = 0; i + sizeof echo - 1 <= size; i++)
+        if (memcmp(text + i, echo, sizeof echo - 1) == 0)
+            return i;
+    return size;
+}
+
 static int has(const void *body, size_t size, const char *word) {
     const char *text = body;
     size_t length = strlen(word);
-    size = size < READ_AT_MOST ? size : READ_AT_MOST;
+    size = without_echo(text, size);
     for (size_t i = 0; i + length <= size; i++)
         if (strncasecmp(text + i, word, length) == 0)
             return 1;
@@ -34,17 +44,15 @@ int mm_refusal_is_length(const void *body, size_t size) {
 int mm_refusal_is_picture(const void *body, size_t size) {
     static const char *const words[] = {"unsupported content",
                                         "image input",
-                                        "image inputs",
                                         "images are not supported",
                                         "mmproj",
                                         "multimodal model",
-                                        "support images",
                                         "support image",
                                         "does not support vision",
                                         "at most 0 image",
                                         "invalid content type",
                                         "image_url is only supported",
-                                        "image_url' is",
+                                        "unknown variant `image_url`",
                                         NULL};
     return has_any(body, size, words);
 }

@@ -471,6 +471,25 @@ static void test_too_large(void **unused) {
     mm_picture_free(picture);
 }
 
+static void test_refusals(void **unused) {
+    (void)unused;
+    static const char echo[] = "{\"detail\":[{\"loc\":[\"body\",\"seed\"],\"msg\":\"Extra inputs "
+                               "are not permitted\",\"input\":{\"temperature\":0}}]}";
+    assert_true(mm_refusal_is_parameter(echo, strlen(echo), "seed"));
+    assert_false(mm_refusal_is_parameter(echo, strlen(echo), "temperature"));
+    static const char *const blind[] = {
+        "At most 0 image(s) may be provided in one request.",
+        "x is not a multimodal model",
+        "Failed to deserialize: unknown variant `image_url`, expected `text`",
+        "No endpoints found that support image input",
+    };
+    for (size_t i = 0; i < sizeof blind / sizeof *blind; i++)
+        assert_true(mm_refusal_is_picture(blind[i], strlen(blind[i])));
+    static const char broken[] = "the picture cannot be decoded";
+    assert_false(mm_refusal_is_picture(broken, strlen(broken)));
+    assert_false(mm_refusal_is_schema(NULL, 0));
+}
+
 static void test_base64(void **unused) {
     (void)unused;
     static const struct {
@@ -524,7 +543,7 @@ int main(void) {
         cmocka_unit_test(test_rounds),         cmocka_unit_test(test_schema),
         cmocka_unit_test(test_schema_sent),    cmocka_unit_test(test_pictures),
         cmocka_unit_test(test_picture_limits), cmocka_unit_test(test_too_large),
-        cmocka_unit_test(test_base64),
+        cmocka_unit_test(test_refusals),       cmocka_unit_test(test_base64),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

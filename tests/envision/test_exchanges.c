@@ -275,8 +275,10 @@ static void test_damage(void **unused) {
     assert_int_equal(mm_exchanges_parse(&found, data, size, other + 1, &error), MMOOD_ERROR_FORMAT);
     assert_ok(mm_file_write(last_json, data, size / 2, &error), error);
     free(data);
+    error.status = MMOOD_OK;
     assert_ok(mm_exchanges_find(&found, cache, request, &error), error);
     assert_null(found);
+    assert_int_equal(error.status, MMOOD_OK);
     assert_int_equal(mm_exchanges_damaged(cache), 1);
     mm_exchanges_free(cache);
     cache = open_cache(MM_EXCHANGES_OFFLINE);
