@@ -1,6 +1,7 @@
 /* cmd_eval.c - mmood eval: how well a detector tells ID pictures from OOD pictures, or metrics of
  * scores that are there already. */
 #include "cli/detectors.h"
+#include "cli/eval_suite.h"
 #include "cli/eval_table.h"
 #include "cli/output.h"
 
@@ -18,6 +19,7 @@
 
 static const char usage[] =
     "usage: mmood eval DETECTOR --id DIR --ood [NAME=]DIR... [OPTION]...\n"
+    "       mmood eval [DETECTOR | -m MODEL [--outliers FILE]...] --suite NAME --data DIR\n"
     "       mmood eval --from-csv FILE [--fpr DEF] [--format F]\n\n"
     "Scores the pictures of an in-distribution set and of any number of OOD sets and computes "
     "AUROC,\n"
@@ -25,6 +27,7 @@ static const char usage[] =
     "flat\n"
     "folder, or a list (a text file with a path a line, a tab and a class after it if there is "
     "one).\n"
+    "With --suite: the sets, labels, texts and scores of a paper, its figures beside ours.\n"
     "Embeddings are kept, so that a second run with other scores takes seconds. With --from-csv: "
     "the\n"
     "same metrics from a table with the columns \"set\" (\"id\" or an OOD set's name) and "
@@ -39,6 +42,9 @@ typedef struct settings {
     const char *csv;
     const char *id;
     option_list ood;
+    const char *suite;
+    const char *data;
+    option_list outliers;
     const char *scores;
     const char *fpr_name;
     const char *format;
@@ -220,32 +226,58 @@ static int evaluate(mm_evaluation *e, const opened_detector *opened, const setti
     return code == EXIT_DONE && bad > 0 ? EXIT_PARTIAL : code;
 }
 
-static int run_pictures(const settings *s, const char *path, int format) {
-    opened_detector opened;
+/* Scores and reports on sets that are read, with a detector that is open. */
+static int run_opened(mm_evaluation *e, opened_detector *opened, const mm_suite *suite,
+                      const settings *s, int format) {
     score_list scores;
     mmood_error error;
+    cli_talk talk = common_talk(&s->common);
+    e->detector = opened->detector;
+    if (suite ? !suite_scores(&scores, suite, s->scores, &opened->info, talk)
+              : !scores_choose(&scores, s->scores, &opened->info, talk))
+        return EXIT_USAGE;
+    if (mmood_detector_check_pictures(opened->detector, &opened->image, opened->precision,
+                                      &error) != MMOOD_OK)
+        return cli_fail(&error);
+    if (set_scores(e, opened, &scores) != MMOOD_OK) {
+        cli_error("no memory for a list of scores");
+        return EXIT_FATAL;
+    }
+    return evaluate(e, opened, s, format);
+}
+
+static int run_pictures(const settings *s, const char *path, int format) {
+    opened_detector opened = {0};
     mm_evaluation e = {.fpr = s->fpr, .accuracy = NAN};
     int code = read_sets(&e, s);
-    if (code != EXIT_DONE) {
-        mm_evaluation_free(&e);
-        return code;
-    }
-    code = detector_open(&opened, path, &s->common);
-    e.detector = opened.detector;
-    if (code == EXIT_DONE &&
-        !scores_choose(&scores, s->scores, &opened.info, common_talk(&s->common)))
-        code = EXIT_USAGE;
-    if (code == EXIT_DONE && mmood_detector_check_pictures(opened.detector, &opened.image,
-                                                           opened.precision, &error) != MMOOD_OK)
-        code = cli_fail(&error);
-    if (code == EXIT_DONE && set_scores(&e, &opened, &scores) != MMOOD_OK) {
-        cli_error("no memory for a list of scores");
-        code = EXIT_FATAL;
-    }
     if (code == EXIT_DONE)
-        code = evaluate(&e, &opened, s, format);
+        code = detector_open(&opened, path, &s->common);
+    if (code == EXIT_DONE)
+        code = run_opened(&e, &opened, NULL, s, format);
     mm_evaluation_free(&e);
     detector_close(&opened);
+    return code;
+}
+
+static int run_suite(const settings *s, const char *path, int format) {
+    opened_detector opened = {0};
+    mm_evaluation e = {.accuracy = NAN};
+    mm_suite suite;
+    int code = suite_open(&suite, s->suite, s->data);
+    if (code == EXIT_DONE)
+        code = suite_sets(&e, &suite, s->data);
+    if (s->fpr_name)
+        e.fpr = s->fpr;
+    if (code == EXIT_DONE)
+        code = path ? detector_open(&opened, path, &s->common)
+                    : suite_detector(&opened, &suite, &s->outliers, &s->common);
+    if (code == EXIT_DONE && path)
+        code = suite_check_detector(&opened, &suite);
+    if (code == EXIT_DONE)
+        code = run_opened(&e, &opened, &suite, s, format);
+    mm_evaluation_free(&e);
+    detector_close(&opened);
+    mm_suite_free(&suite);
     return code;
 }
 
@@ -254,27 +286,30 @@ static int run(settings *s, int count, char **argv) {
     int format = option_choose("format", s->format, formats);
     if (format < 0)
         return EXIT_USAGE;
-    if (mm_fpr_parse(&s->fpr, s->fpr_name, &error) != MMOOD_OK)
+    if (s->fpr_name && mm_fpr_parse(&s->fpr, s->fpr_name, &error) != MMOOD_OK)
         return cli_fail(&error);
-    if (s->csv && count == 0 && !s->id && s->ood.count == 0)
+    int folders = s->id || s->ood.count > 0, suite = s->suite || s->data || s->outliers.count > 0;
+    if (s->csv && count == 0 && !folders && !suite)
         return eval_table(s->csv, s->fpr, format, (size_t)s->bootstrap);
-    if (s->csv || count != 1 || !s->id || s->ood.count == 0) {
-        cli_error("eval needs a detector, --id DIR and at least one --ood DIR; or --from-csv FILE "
-                  "alone");
-        return EXIT_USAGE;
-    }
-    return run_pictures(s, argv[0], format);
+    if (s->suite && count <= 1 && !folders && !s->csv && !(count == 1 && s->outliers.count > 0))
+        return run_suite(s, count ? argv[0] : NULL, format);
+    if (!s->csv && !suite && count == 1 && s->id && s->ood.count > 0)
+        return run_pictures(s, argv[0], format);
+    cli_error("eval needs a detector, --id DIR and at least one --ood DIR; or --suite NAME, --data "
+              "DIR and a detector or -m MODEL; or --from-csv FILE alone");
+    return EXIT_USAGE;
 }
 
 int cmd_eval(int argc, char **argv) {
-    settings s = {.common = common_options_default(),
-                  .fpr_name = "nearest",
-                  .format = "table",
-                  .bootstrap = 1000};
+    settings s = {.common = common_options_default(), .format = "table", .bootstrap = 1000};
     int count;
     const option table[] = {
         {"id", 0, OPTION_TEXT, &s.id, "DIR", "the in-distribution pictures"},
         {"ood", 0, OPTION_LIST, &s.ood, "[NAME=]DIR", "a set of others; may come several times"},
+        {"suite", 0, OPTION_TEXT, &s.suite, "NAME", "a paper's protocol, see docs/suites.md"},
+        {"data", 0, OPTION_TEXT, &s.data, "DIR", "where the suite's data sets are"},
+        {"outliers", 0, OPTION_LIST, &s.outliers, "FILE",
+         "outlier labels for the suite's detector; may come several times"},
         {"scores", 0, OPTION_TEXT, &s.scores, "NAMES",
          "scores beside the detector's own: all, or names with commas"},
         {"fpr", 0, OPTION_TEXT, &s.fpr_name, "DEF", "nearest (default), first or ood-positive"},
@@ -301,5 +336,6 @@ int cmd_eval(int argc, char **argv) {
     if (parsed == PARSE_GO)
         code = run(&s, count, argv);
     option_list_free(&s.ood);
+    option_list_free(&s.outliers);
     return code;
 }

@@ -128,4 +128,27 @@ printf 'cat/rgb.png\tcat\nhot_dog/gray.png\n' >"$work/id/list.txt"
 expect 3 "$mmood" eval "$work/d.mmood" --id "$work/id/list.txt" --ood "$work/far" --format json
 says out '"n_id":2'
 
+# ---- suites: without the data it says what to put where; with a tiny tree of the layout it runs
+export MMOOD_SUITES=../suites
+expect 2 "$mmood" eval --suite imagenet10-near -m $model
+says out "ImageNet/val"
+says err "--data DIR"
+mkdir "$work/nothing"
+expect 1 "$mmood" eval --suite imagenet10-near --data "$work/nothing" -m $model
+says err "missing"
+expect 1 "$mmood" eval --suite imagenet11 --data "$work" -m $model
+says err "imagenet10-near"
+tree=$(dirname "$mmood")/tests/make_suite_tree
+expect 0 "$tree" ../suites/imagenet10-near.json "$work/tree" $pictures/rgb.png $pictures/gray.png $pictures/palette.png
+expect 0 "$mmood" eval --suite imagenet10-near --data "$work/tree" -m $model --outliers "$work/out.txt" --bootstrap 0
+says out "ImageNet-10 against ImageNet-20"
+says out "ImageNet-20"
+says out "EOE"
+says err "the suite's protocol has 30 outlier labels, here there are 2"
+expect 0 "$mmood" eval --suite imagenet10-near --data "$work/tree" -m $model --format json --bootstrap 0 --scores mcm
+says out '"accuracy_count":20'
+expect 1 "$mmood" eval "$work/d.mmood" --suite imagenet10-near --data "$work/tree" --precision f32
+says err "brambling bird"
+expect 2 "$mmood" eval "$work/d.mmood" --suite imagenet10-near --data "$work/tree" --id "$work/id"
+
 finish
