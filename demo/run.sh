@@ -1,10 +1,12 @@
 #!/bin/sh
 # The demo: builds a detector for 30 foods with the shipped model, judges pictures of a style the model
-# never saw, and measures four scores over ten draws of the ID classes.
-#   demo/run.sh [PROGRAM]
+# never saw, measures all scores over ten draws of the ID classes, and writes a report.
+#   demo/run.sh [PROGRAM [REPORT.html]]
 set -eu
 mmood=${1:-build/mmood}
 case $mmood in /*) ;; *) mmood=$PWD/$mmood ;; esac
+report=${2:-$(dirname "$mmood")/demo-report.html}
+case $report in /*) ;; *) report=$PWD/$report ;; esac
 cd "$(dirname "$0")/.."
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
@@ -15,53 +17,46 @@ echo "The model: $MMOOD_MODEL"
 echo
 echo "A detector for 30 foods, with $(grep -c . demo/outliers.txt) hand-written outlier labels (demo/outliers.txt):"
 "$mmood" build --quiet --id demo/draws/00.txt --outliers demo/outliers.txt -o "$work/food.mmood"
-"$mmood" score "$work/food.mmood" --top 2 \
-    demo/pictures/id/pizza.png demo/pictures/id/hamburger.png demo/pictures/id/sushi.png \
-    demo/pictures/id/doughnut.png demo/pictures/ood-far/helicopter.png demo/pictures/ood-far/tractor.png \
-    demo/pictures/ood-far/hammer.png demo/pictures/ood-near/banana.png demo/pictures/ood-near/tulip.png |
-    sed 's|demo/pictures/||'
+cd demo/pictures
+MMOOD_MODEL=../../models/demo "$mmood" score "$work/food.mmood" --top 0 id/pizza.png id/hamburger.png id/sushi.png \
+    id/doughnut.png ood-far/helicopter.png ood-far/tractor.png ood-far/hammer.png ood-near/banana.png ood-near/tulip.png
+cd ../..
 
 echo
-echo "Ten draws of 30 foods out of $(ls demo/pictures/id | wc -l); FPR95 (definition: nearest) and AUROC in %, mean +- standard"
-echo "deviation over the draws. Foods outside a draw are left out of it."
-: >"$work/all.csv"
-for draw in demo/draws/*.txt; do
-    number=$(basename "$draw" .txt)
-    "$mmood" build --quiet --id "$draw" --outliers demo/outliers.txt -o "$work/$number.mmood"
-    "$mmood" score "$work/$number.mmood" --quiet --format csv --scores all --top 0 demo/pictures >"$work/scores.csv"
-    for score in mcm energy max-logit mm-ood; do
-        # The pictures' file names are their labels with hyphens for spaces.
-        awk -F, -v name="$score" '
-            NR == FNR { gsub(/ /, "-"); drawn[$0] = 1; next }
-            FNR == 1 { for (i = 1; i <= NF; i++) if ($i == name) column = i; print "set,score"; next }
-            {
-                parts = split($1, part, "/"); label = part[parts]; sub(/\.png$/, "", label)
-                group = part[parts - 1]
-                if (group == "id" && label in drawn) print "id," $column
-                if (group != "id") print group "," $column
-            }' "$draw" "$work/scores.csv" >"$work/table.csv"
-        "$mmood" eval --from-csv "$work/table.csv" | awk -v score="$score" '/^ood-/ { print score, $1, $2, $3 }' >>"$work/all.csv"
-    done
-done
-awk '
-    { key = $1 " " $2; n[key]++; f[key] += $3; ff[key] += $3 * $3; a[key] += $4; aa[key] += $4 * $4 }
-    function spread(sum, squares, n) { v = (squares - sum * sum / n) / (n - 1); return v > 0 ? sqrt(v) : 0 }
-    function cell(sum, squares, n) { return sprintf("%5.1f +- %4.1f", 100 * sum / n, 100 * spread(sum, squares, n)) }
-    END {
-        printf "\n%-10s  %-28s  %-28s\n", "", "far: vehicles, tools, buildings", "near: fruits, plants, drinks, dishes"
-        printf "%-10s  %-13s  %-13s  %-13s  %-13s\n", "score", "FPR95", "AUROC", "FPR95", "AUROC"
-        split("mcm energy max-logit mm-ood", scores, " ")
-        for (i = 1; i <= 4; i++) {
-            k = scores[i] " ood-far"; m = scores[i] " ood-near"
-            printf "%-10s  %s  %s  %s  %s\n", scores[i], cell(f[k], ff[k], n[k]), cell(a[k], aa[k], n[k]), \
-                cell(f[m], ff[m], n[m]), cell(a[m], aa[m], n[m])
+echo "Ten draws of 30 foods out of $(find demo/pictures/id -name '*.png' | wc -l); FPR95 (definition: nearest) and AUROC in %, mean +-"
+echo "standard deviation over the draws. Foods outside a draw are left out of it."
+echo
+demo/measure.sh "$mmood" "$work" demo/outliers.txt >"$work/all"
+awk -f demo/table.awk "$work/all"
+
+echo
+echo "The first draw alone, with 95 % bootstrap intervals:"
+echo
+"$mmood" eval "$work/00.mmood" --quiet --id "$work/00.txt" --ood far=demo/pictures/ood-far \
+    --ood near=demo/pictures/ood-near --scores all --cache "$work/cache" --report "$report" --format csv |
+    awk -F, '
+        NR == 1 { for (i = 1; i <= NF; i++) at[$i] = i; next }
+        $at["type"] == "result" {
+            score = $at["score"]; set = $at["set"]
+            if (!(score in seen)) { seen[score] = 1; order[++scores] = score }
+            for (m = 1; m <= 2; m++) {
+                name = m == 1 ? "fpr95" : "auroc"
+                cell[score, set, m] = sprintf("%5.1f [%5.1f, %5.1f]", 100 * $at[name], 100 * $at[name "_low"], \
+                    100 * $at[name "_high"])
+            }
         }
-    }' "$work/all.csv"
-cat <<'END'
+        END {
+            printf "%-15s  %-20s  %-20s  %-20s  %-20s\n", "score", "far FPR95", "far AUROC", "near FPR95", "near AUROC"
+            for (i = 1; i <= scores; i++)
+                printf "%-15s  %s  %s  %s  %s\n", order[i], cell[order[i], "far", 1], cell[order[i], "far", 2], \
+                    cell[order[i], "near", 1], cell[order[i], "near", 2]
+        }'
+cat <<END
 
-mm-ood is favoured on the far pictures: outlier labels share their categories (vehicles, tools,
-buildings), and some are their very names; demo/README.md lists which. A difference smaller than the
-spread says nothing.
+The outlier labels share their categories (vehicles, tools, buildings) with the far pictures, and some are their
+very names: that favours all scores that look at outlier labels; demo/README.md lists which. A difference smaller
+than the spread says nothing. docs/results.md has more.
 
+The report, with curves and the most wrong pictures: $report
 Next: your own detector, with a real CLIP model. README.md, "Your first detector".
 END

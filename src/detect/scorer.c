@@ -191,8 +191,7 @@ static int patch_cosines(struct scorer_worker *worker, const scoring *job, size_
     }
     double *wide = worker->patches, *cosines = wide + job->patch_count * dimension;
     const float *from = job->patches + picture * job->patch_count * dimension;
-    for (size_t i = 0; i < job->patch_count * dimension; i++)
-        wide[i] = (double)from[i];
+    scorer->loops->pack(wide, from, job->patch_count, dimension);
     scorer->loops->dot(cosines, row, wide, job->patch_count, dimension, scorer->packed,
                        scorer->id_panels);
     for (size_t p = 1; p < job->patch_count; p++) /* rows close up */
@@ -269,8 +268,7 @@ static void work(void *context, int index) {
     size_t dimension = scorer->detector->dimension, row = scorer->panels * MM_PANEL, first;
     while (!job->failed && (first = atomic_fetch_add(&job->next, 1) * job->block) < job->count) {
         size_t n = job->count - first < job->block ? job->count - first : job->block;
-        for (size_t i = 0; i < n * dimension; i++)
-            worker->pictures[i] = (double)job->embeddings[first * dimension + i];
+        scorer->loops->pack(worker->pictures, job->embeddings + first * dimension, n, dimension);
         scorer->loops->dot(worker->cosines, row, worker->pictures, n, dimension, scorer->packed,
                            scorer->panels);
         for (size_t i = 0; i < n && failure->status == MMOOD_OK; i++)

@@ -13,7 +13,9 @@ enum { MM_PANEL = 16 };
 
 typedef struct mm_similarity {
     const char *name;
-    /* Dot products of pictures [count, dimension] with the labels of `panels` panels, to
+    /* Puts pictures [count, dimension] in double, in the order in which `dot` reads them. */
+    void (*pack)(double *out, const float *pictures, size_t count, size_t dimension);
+    /* Dot products of `count` packed pictures with the labels of `panels` panels, to
      * out [count, stride], stride >= panels * MM_PANEL. */
     void (*dot)(double *out, size_t stride, const double *pictures, size_t count, size_t dimension,
                 const float *packed, size_t panels);

@@ -6,13 +6,17 @@
 
 #include <stdint.h>
 #include <string.h>
+#if MM_LANES > 2
+#include <immintrin.h>
+#endif
 
 typedef double vec __attribute__((vector_size(MM_LANES * 8)));
 typedef int64_t ivec __attribute__((vector_size(MM_LANES * 8)));
 typedef uint64_t uvec __attribute__((vector_size(MM_LANES * 8)));
 typedef float fvec __attribute__((vector_size(MM_LANES * 4)));
 
-enum { TILE = 6, VECTORS = MM_PANEL / MM_LANES };
+/* Pictures of a tile, so many that its sums fill the registers. */
+enum { TILE = MM_LANES == 8 ? 12 : 6, VECTORS = MM_PANEL / MM_LANES };
 
 static inline vec load(const double *p) {
     vec v;
@@ -24,23 +28,42 @@ static inline void store(double *p, vec v) {
     memcpy(p, &v, sizeof v);
 }
 
+/* x - 0 is x to the compiler, where 0 + x would be an addition for the sake of -0. */
 static inline vec splat(double x) {
-    return (vec){0} + x;
+    return x - (vec){0};
 }
 
+/* The compiler's own conversion goes through halves. */
 static inline vec widen(const float *p) {
+#if MM_LANES == 8
+    return (vec)_mm512_cvtps_pd(_mm256_loadu_ps(p));
+#elif MM_LANES == 4
+    return (vec)_mm256_cvtps_pd(_mm_loadu_ps(p));
+#else
     fvec v;
     memcpy(&v, p, sizeof v);
     return __builtin_convertvector(v, vec);
+#endif
 }
 
-/* `rows` (a constant where it is called) pictures with one panel. */
+/* Tiles of TILE pictures [dimension, TILE], then the rest one by one: a tile reads one stretch of
+ * memory, where rows would lie a power of two apart and push each other out of the cache. */
+static void pack(double *out, const float *pictures, size_t count, size_t dimension) {
+    size_t i = 0;
+    for (; i + TILE <= count; i += TILE)
+        for (size_t d = 0; d < dimension; d++)
+            for (size_t k = 0; k < TILE; k++)
+                *out++ = (double)pictures[(i + k) * dimension + d];
+    for (size_t j = i * dimension; j < count * dimension; j++)
+        *out++ = (double)pictures[j];
+}
+
+/* A tile of `rows` pictures (a constant where it is called) with one panel. */
 static inline __attribute__((always_inline)) void dot_tile(double *out, size_t stride,
-                                                           const double *pictures, size_t rows,
+                                                           const double *tile, size_t rows,
                                                            size_t dimension, const float *panel) {
-    /* as many vectors at once as leave the sums in registers */
     enum { STEP = VECTORS < 4 ? VECTORS : 2 };
-    for (size_t first = 0; first < VECTORS; first += STEP) {
+    for (size_t from = 0; from < VECTORS; from += STEP) {
         vec sums[TILE][STEP];
         for (size_t i = 0; i < rows; i++)
             for (size_t v = 0; v < STEP; v++)
@@ -48,14 +71,16 @@ static inline __attribute__((always_inline)) void dot_tile(double *out, size_t s
         for (size_t d = 0; d < dimension; d++) {
             vec label[STEP];
             for (size_t v = 0; v < STEP; v++)
-                label[v] = widen(panel + d * MM_PANEL + (first + v) * MM_LANES);
-            for (size_t i = 0; i < rows; i++)
+                label[v] = widen(panel + d * MM_PANEL + (from + v) * MM_LANES);
+            for (size_t i = 0; i < rows; i++) {
+                vec x = splat(tile[d * rows + i]);
                 for (size_t v = 0; v < STEP; v++)
-                    sums[i][v] += pictures[i * dimension + d] * label[v];
+                    sums[i][v] += x * label[v];
+            }
         }
         for (size_t i = 0; i < rows; i++)
             for (size_t v = 0; v < STEP; v++)
-                store(out + i * stride + (first + v) * MM_LANES, sums[i][v]);
+                store(out + i * stride + (from + v) * MM_LANES, sums[i][v]);
     }
 }
 
@@ -156,4 +181,4 @@ static double maximum(const double *s, size_t count) {
     return best;
 }
 
-const mm_similarity MM_SIMILARITY = {MM_SIMILARITY_NAME, dot, sum_exp, each_exp, maximum};
+const mm_similarity MM_SIMILARITY = {MM_SIMILARITY_NAME, pack, dot, sum_exp, each_exp, maximum};

@@ -221,23 +221,25 @@ static void test_together(void **state) {
 /* The loops of every instruction set against plain sums. */
 static void test_loops(void **state) {
     (void)state;
-    enum { D = 37, LABELS = 21, PICTURES = 9, STRIDE = 32 };
+    enum { D = 37, LABELS = 21, PICTURES = 31, STRIDE = 32 };
     float rows[LABELS * D], packed[2 * MM_PANEL * D];
-    double pictures[PICTURES * D], out[PICTURES * STRIDE];
+    float pictures[PICTURES * D];
+    double packed_pictures[PICTURES * D], out[PICTURES * STRIDE];
     for (size_t i = 0; i < LABELS * D; i++)
         rows[i] = (float)sin((double)i * 1.7);
     for (size_t i = 0; i < PICTURES * D; i++)
-        pictures[i] = cos((double)i * 0.3);
+        pictures[i] = (float)cos((double)i * 0.3);
     assert_int_equal(mm_panel_count(LABELS), 2);
     mm_panel_pack(packed, rows, LABELS, D);
     for (size_t k = 0; mm_similarity_at(k); k++) {
         const mm_similarity *loops = mm_similarity_at(k);
-        loops->dot(out, STRIDE, pictures, PICTURES, D, packed, 2);
+        loops->pack(packed_pictures, pictures, PICTURES, D);
+        loops->dot(out, STRIDE, packed_pictures, PICTURES, D, packed, 2);
         for (size_t i = 0; i < PICTURES; i++)
             for (size_t j = 0; j < STRIDE; j++) {
                 double sum = 0;
                 for (size_t d = 0; d < D && j < LABELS; d++)
-                    sum += pictures[i * D + d] * (double)rows[j * D + d];
+                    sum += (double)pictures[i * D + d] * (double)rows[j * D + d];
                 assert_near(out[i * STRIDE + j], sum, 1e-13);
             }
         for (size_t n = 1; n < 40; n++) {
