@@ -1,4 +1,4 @@
-# What envision/ reads: WordNet's files, replies of models and of image endpoints, the cache.
-foreach(target wordnet reply chat_reply imagegen_reply exchange)
+# What envision/ reads: WordNet's files, replies of models and of image endpoints, labels, the cache.
+foreach(target wordnet hypernyms reply filter chat_reply imagegen_reply exchange)
   mmood_fuzz(${target})
 endforeach()

@@ -4,11 +4,12 @@
 #include "envision/wordnet.h"
 
 #include "base/error.h"
+#include "envision/wordnet_line.h"
 
 #include <stdlib.h>
 #include <string.h>
 
-enum { MAX_FILE = 64 << 20, MAX_WORDS = 1000000, MAX_WORD = 255, SHOWN = 40 };
+enum { MAX_WORDS = 1000000, MAX_WORD = 255 };
 
 static const char *const file_names[] = {
     [0] = "adj.all",          [1] = "adj.pert",
@@ -115,50 +116,6 @@ static mmood_status keep_word(mm_wordnet *w, const char *text, mm_wordnet_kind k
 
 /* ---- Lines --------------------------------------------------------------------------------- */
 
-/* What is left of a line, and where it is. */
-typedef struct cursor {
-    const char *at;
-    const char *end;
-    size_t line;
-} cursor;
-
-/* The next field, up to a space; empty at the end of the line. */
-static size_t next_field(cursor *c, const char **field) {
-    while (c->at < c->end && *c->at == ' ')
-        c->at++;
-    *field = c->at;
-    while (c->at < c->end && *c->at != ' ')
-        c->at++;
-    return (size_t)(c->at - *field);
-}
-
-static mmood_status wrong(const cursor *c, const char *field, size_t size, const char *expected,
-                          mmood_error *error) {
-    char shown[SHOWN + 1];
-    size_t n = size < SHOWN ? size : SHOWN;
-    for (size_t i = 0; i < n; i++)
-        shown[i] = (char)(field[i] > ' ' && field[i] < 0x7f ? field[i] : '?');
-    shown[n] = '\0';
-    return mm_error_set(error, MMOOD_ERROR_FORMAT,
-                        "line %zu: \"%s\" where %s is expected; this is no WordNet database file, "
-                        "or a damaged one",
-                        c->line, shown, expected);
-}
-
-/* A number of exactly `digits` digits in `base`; -1 if it is not one. */
-static int number(const char *field, size_t size, size_t digits, int base) {
-    int value = 0;
-    if (size != digits)
-        return -1;
-    for (size_t i = 0; i < size; i++) {
-        const char *all = "0123456789abcdef", *digit = memchr(all, field[i], (size_t)base);
-        if (!digit)
-            return -1;
-        value = value * base + (int)(digit - all);
-    }
-    return value;
-}
-
 /* Writes the word as a label: "Physical_entity" to "physical entity", "galore(ip)" to "galore". 0
  * if it is not printable ASCII, empty or too long. */
 static int clean_word(char out[MAX_WORD + 1], const char *field, size_t size,
@@ -183,52 +140,52 @@ static int clean_word(char out[MAX_WORD + 1], const char *field, size_t size,
     return out[strspn(out, " ")] != '\0';
 }
 
-static mmood_status read_synset(mm_wordnet *w, cursor *c, mm_wordnet_kind kind,
+static mmood_status read_synset(mm_wordnet *w, mm_wordnet_line *c, mm_wordnet_kind kind,
                                 mmood_error *error) {
     int noun = kind == MM_WORDNET_NOUN;
     const char *field;
-    size_t size = next_field(c, &field);
-    if (number(field, size, 8, 10) < 0)
-        return wrong(c, field, size, "an offset of 8 digits", error);
-    size = next_field(c, &field);
-    int file = number(field, size, 2, 10);
+    size_t size = mm_wordnet_field(c, &field);
+    if (mm_wordnet_number(field, size, 8, 10) < 0)
+        return mm_wordnet_wrong(c, field, size, "an offset of 8 digits", error);
+    size = mm_wordnet_field(c, &field);
+    int file = mm_wordnet_number(field, size, 2, 10);
     const char *name = mm_wordnet_file_name(file);
     if (!name || (strncmp(name, "noun", 4) == 0) != noun)
-        return wrong(c, field, size,
-                     noun ? "the number of a noun file, 03 to 28"
-                          : "the number of an adjective file, 00, 01 or 44",
-                     error);
-    size = next_field(c, &field);
+        return mm_wordnet_wrong(c, field, size,
+                                noun ? "the number of a noun file, 03 to 28"
+                                     : "the number of an adjective file, 00, 01 or 44",
+                                error);
+    size = mm_wordnet_field(c, &field);
     if (size != 1 || !(noun ? *field == 'n' : *field == 'a' || *field == 's'))
-        return wrong(c, field, size, noun ? "the type n" : "the type a or s", error);
-    size = next_field(c, &field);
-    int words = number(field, size, 2, 16);
+        return mm_wordnet_wrong(c, field, size, noun ? "the type n" : "the type a or s", error);
+    size = mm_wordnet_field(c, &field);
+    int words = mm_wordnet_number(field, size, 2, 16);
     if (words < 1)
-        return wrong(c, field, size, "the number of words, 2 hexadecimal digits", error);
+        return mm_wordnet_wrong(c, field, size, "the number of words, 2 hexadecimal digits", error);
     int skip = (w->left_out >> file & 1) != 0;
     w->passed_over += (size_t)skip;
     mmood_status status = MMOOD_OK;
     for (int i = 0; i < words && status == MMOOD_OK; i++) {
         char text[MAX_WORD + 1];
-        size = next_field(c, &field);
+        size = mm_wordnet_field(c, &field);
         if (!clean_word(text, field, size, kind))
-            return wrong(c, field, size, "a word in ASCII", error);
+            return mm_wordnet_wrong(c, field, size, "a word in ASCII", error);
         if (!skip && (i == 0 || w->all_lemmas))
             status = keep_word(w, text, kind, file, error);
-        size = next_field(c, &field);
-        if (status == MMOOD_OK && number(field, size, 1, 16) < 0)
-            return wrong(c, field, size, "the id of a word, a hexadecimal digit", error);
+        size = mm_wordnet_field(c, &field);
+        if (status == MMOOD_OK && mm_wordnet_number(field, size, 1, 16) < 0)
+            return mm_wordnet_wrong(c, field, size, "the id of a word, a hexadecimal digit", error);
     }
     if (status != MMOOD_OK)
         return status;
-    size = next_field(c, &field);
-    return number(field, size, 3, 10) < 0
-               ? wrong(c, field, size, "the number of pointers, 3 digits", error)
+    size = mm_wordnet_field(c, &field);
+    return mm_wordnet_number(field, size, 3, 10) < 0
+               ? mm_wordnet_wrong(c, field, size, "the number of pointers, 3 digits", error)
                : MMOOD_OK;
 }
 
 /* Takes the version from a line of the licence: "WordNet 3.0 Copyright 2006 by ...". */
-static void note_version(mm_wordnet *w, const cursor *c) {
+static void note_version(mm_wordnet *w, const mm_wordnet_line *c) {
     static const char before[] = "WordNet ", after[] = " Copyright";
     const char *at = c->at;
     for (; at + sizeof before - 1 < c->end; at++) {
@@ -250,24 +207,20 @@ static void note_version(mm_wordnet *w, const cursor *c) {
 
 mmood_status mm_wordnet_add(mm_wordnet *wordnet, const void *data, size_t size,
                             mm_wordnet_kind kind, mmood_error *error) {
-    const char *text = data, *end = text + size;
-    size_t line = 0, synsets = 0;
-    if (size > MAX_FILE)
+    const char *text = data, *end = size ? text + size : text;
+    mm_wordnet_line line = {0};
+    size_t synsets = 0;
+    if (size > MM_WORDNET_MAX_FILE)
         return mm_error_set(error, MMOOD_ERROR_LIMIT, "%zu bytes; at most %d are possible", size,
-                            (int)MAX_FILE);
+                            (int)MM_WORDNET_MAX_FILE);
     mmood_status status = MMOOD_OK;
-    while (size > 0 && text < end && status == MMOOD_OK) {
-        const char *stop = memchr(text, '\n', (size_t)(end - text));
-        cursor c = {text, stop ? stop : end, ++line};
-        text = stop ? stop + 1 : end;
-        if (c.end > c.at && c.end[-1] == '\r')
-            c.end--;
-        if (c.end - c.at >= 2 && memcmp(c.at, "  ", 2) == 0) {
+    while (status == MMOOD_OK && mm_wordnet_next_line(&line, &text, end)) {
+        if (mm_wordnet_is_licence(&line)) {
             if (!wordnet->version[0])
-                note_version(wordnet, &c);
+                note_version(wordnet, &line);
             continue;
         }
-        status = read_synset(wordnet, &c, kind, error);
+        status = read_synset(wordnet, &line, kind, error);
         synsets++;
     }
     if (status == MMOOD_OK && synsets == 0)
