@@ -330,7 +330,7 @@ static const char *fault(const char *clean) {
     if (!letters)
         return "no letters";
     if (control)
-        return "it holds control or broken characters";
+        return "holds control or broken characters";
     if (strstr(clean, "://") || strncmp(clean, "www.", 4) == 0)
         return "an address";
     if (words > MM_LABEL_MAX_WORDS)
@@ -388,26 +388,25 @@ static void judge(const mm_filter *f, const mm_buffer *clean, const mm_buffer *k
     } else if ((id = find(&f->id_keys, key->data, key->size)) != SIZE_MAX) {
         const char *label = f->ids.items[id].label;
         mm_buffer_printf(reason, "%s \"%s\"",
-                         strcmp(label, text) == 0 ? "it is the ID label" : "a form of the ID label",
+                         strcmp(label, text) == 0 ? "is the ID label" : "is a form of the ID label",
                          label);
     } else if ((id = find(&f->kept_keys, key->data, key->size)) != SIZE_MAX) {
         const char *label = f->kept.items[id].label;
         if (strcmp(label, text) == 0)
-            mm_buffer_puts(reason, "it is there already");
+            mm_buffer_puts(reason, "is there already");
         else
-            mm_buffer_printf(reason, "it is there already, as \"%s\"", label);
+            mm_buffer_printf(reason, "is there already, as \"%s\"", label);
     } else if (f->options.phrases != MM_FILTER_PHRASES_KEEP &&
                (id = find_head(f, text)) != SIZE_MAX) {
-        mm_buffer_printf(reason, "it ends in the ID label \"%s\"", f->ids.items[id].label);
+        mm_buffer_printf(reason, "ends in the ID label \"%s\"", f->ids.items[id].label);
     } else if (f->options.phrases == MM_FILTER_PHRASES_WORD &&
                (id = find_word(f, text)) != SIZE_MAX) {
-        mm_buffer_printf(reason, "it shares a word with the ID label \"%s\"",
-                         f->ids.items[id].label);
+        mm_buffer_printf(reason, "shares a word with the ID label \"%s\"", f->ids.items[id].label);
     } else if (f->options.hypernyms && (id = find_kind(f, text, &same)) != SIZE_MAX &&
                (same || !f->options.keep_kinds)) {
         mm_buffer_printf(reason,
-                         same ? "another word for the ID label \"%s\", says WordNet"
-                              : "a kind of the ID label \"%s\", says WordNet",
+                         same ? "is another word for the ID label \"%s\", says WordNet"
+                              : "is a kind of the ID label \"%s\", says WordNet",
                          f->ids.items[id].label);
     }
 }

@@ -203,8 +203,11 @@ typedef struct best {
     mm_buffer text;
     string_end end;
     int rank;
+    int group; /* other fields hold labels: this is their heading */
 } best;
 
+/* A list in an object is the labels of a group; one of an unknown name beside a label describes it.
+ */
 static void read_field(reader *r, mm_key key, int rank, best *found) {
     const char *close;
     if (key == MM_KEY_LABEL && quote(rest_of(r), &close)) {
@@ -213,20 +216,22 @@ static void read_field(reader *r, mm_key key, int rank, best *found) {
         r->cut |= end == CUT;
         if (found->rank < 0 || rank < found->rank) {
             mm_buffer_free(&found->text);
-            *found = (best){text, end, rank};
+            *found = (best){text, end, rank, found->group};
         } else {
             mm_buffer_free(&text);
         }
         return;
     }
     int quiet = r->quiet;
-    r->quiet |= key == MM_KEY_SKIP;
+    size_t before = r->strings;
+    r->quiet |= key == MM_KEY_SKIP || (key == MM_KEY_OTHER && found->rank >= 0);
     read_value(r, key);
     r->quiet = quiet;
+    found->group |= r->strings > before;
 }
 
 static void read_object(reader *r) {
-    best found = {{0}, CLOSED, -1};
+    best found = {{0}, CLOSED, -1, 0};
     for (;;) {
         skip(r);
         if (r->at >= r->text.size || r->deep) {
@@ -253,7 +258,9 @@ static void read_object(reader *r) {
         }
         mm_buffer_free(&name);
     }
-    if (found.rank >= 0 && !r->quiet)
+    if (found.rank >= 0 && found.group && found.text.size && !r->quiet)
+        mm_reply_drop(r->reply, (mm_span){found.text.data, found.text.size}, "a heading");
+    else if (found.rank >= 0 && !r->quiet)
         add_string(r, &found.text, found.end, MM_KEY_LABEL);
     mm_buffer_free(&found.text);
 }

@@ -71,7 +71,7 @@ static size_t next_number(mm_span text, size_t at, int number) {
             continue;
         mm_span rest = mm_from(text, at);
         size_t n = mm_marker(rest, &found, &letter);
-        if (n > 0 && found == number + 1 && n < rest.size && strchr(" )", rest.text[n - 1]))
+        if (n > 0 && found == number + 1 && n < rest.size && strchr(" ).", rest.text[n - 1]))
             return at;
     }
     return text.size;

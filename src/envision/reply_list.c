@@ -192,9 +192,12 @@ static int is_list(mm_span text) {
 
 void mm_reply_marked(mm_reply *reply, mm_span text, int cut) {
     cursor c = start(text, COMMA);
-    mm_span first;
+    const char *colon = memchr(text.text, ':', text.size);
+    mm_span first, value = colon ? mm_trim(mm_from(text, (size_t)(colon - text.text) + 1)) : text;
     int last = 0;
-    if (!next_part(&c, &first, &last) || last)
+    if (value.size > 1 && *value.text == '[' && value.text[value.size - 1] == ']')
+        mm_reply_list(reply, value, cut); /* "birds: [owl, eagle]" */
+    else if (!next_part(&c, &first, &last) || last)
         mm_reply_item(reply, text, cut);
     else if (is_list(text))
         mm_reply_list(reply, text, cut);

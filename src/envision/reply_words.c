@@ -30,20 +30,23 @@ static int find_word(const char *const *words, size_t count, const char *word) {
 #define FIND(words, word) find_word(words, sizeof(words) / sizeof *(words), word)
 
 static int label_rank(const char *word) {
-    static const char *const words[] = {
-        "outlier", "label", "name",  "category", "class",     "object",     "item",    "concept",
-        "entity",  "title", "word",  "term",     "thing",     "animal",     "species", "breed",
-        "answer",  "text",  "value", "noun",     "candidate", "suggestion", "result",  "output"};
+    static const char *const words[] = {"outlier",   "label",      "name",    "category", "class",
+                                        "object",    "item",       "concept", "entity",   "title",
+                                        "word",      "term",       "thing",   "animal",   "species",
+                                        "breed",     "answer",     "text",    "value",    "noun",
+                                        "candidate", "suggestion", "result",  "example",  "output"};
     return FIND(words, word);
 }
 
 static int is_skipped(const char *word) {
     static const char *const words[] = {
-        "reason",        "explanation", "description", "rationale", "reasoning",   "thought",
-        "note",          "comment",     "feature",     "trait",     "attribute",   "why",
-        "domain",        "analysis",    "similarity",  "thinking",  "summary",     "source",
-        "justification", "id",          "index",       "rank",      "confidence",  "score",
-        "count",         "difference",  "detail",      "input",     "introduction"};
+        "reason",     "explanation", "description", "rationale",     "reasoning",
+        "thought",    "note",        "comment",     "feature",       "trait",
+        "attribute",  "why",         "domain",      "analysis",      "similarity",
+        "thinking",   "summary",     "source",      "justification", "id",
+        "index",      "rank",        "confidence",  "score",         "count",
+        "difference", "detail",      "input",       "introduction",  "characteristic",
+        "property",   "aspect",      "tag",         "keyword",       "cue"};
     return FIND(words, word) >= 0;
 }
 
@@ -137,17 +140,69 @@ static int begins(const char *text, const char *const *with, size_t count) {
 #define BEGINS(text, with) begins(text, with, sizeof(with) / sizeof *(with))
 
 int mm_is_prose(mm_span text) {
-    static const char *const starts[] = {
-        "sure",       "certainly",    "of course",     "here are",  "here is", "here's",
-        "here you",   "absolutely",   "okay",          "ok",        "great",   "i",
-        "i'm",        "i've",         "i'd",           "i'll",      "these",   "this",
-        "those",      "let me",       "note",          "please",    "below",   "following",
-        "based on",   "as requested", "the following", "hope",      "thank",   "thanks",
-        "feel free",  "if you",       "would you",     "do you",    "you",     "we",
-        "first",      "finally",      "in summary",    "all of",    "each of", "none of these",
-        "they",       "it",           "that",          "the above", "given",   "to",
-        "there are",  "my",           "yes",           "no,",       "however", "sorry",
-        "understood", "got it",       "then",          "now"};
+    static const char *const starts[] = {"sure",
+                                         "certainly",
+                                         "of course",
+                                         "here are",
+                                         "here is",
+                                         "here's",
+                                         "here you",
+                                         "absolutely",
+                                         "okay",
+                                         "ok",
+                                         "great",
+                                         "i",
+                                         "i'm",
+                                         "i've",
+                                         "i'd",
+                                         "i'll",
+                                         "these",
+                                         "this",
+                                         "those",
+                                         "let me",
+                                         "note",
+                                         "please",
+                                         "below",
+                                         "following",
+                                         "based on",
+                                         "as requested",
+                                         "the following",
+                                         "hope",
+                                         "thank",
+                                         "thanks",
+                                         "feel free",
+                                         "if you",
+                                         "would you",
+                                         "do you",
+                                         "you",
+                                         "we",
+                                         "first",
+                                         "finally",
+                                         "in summary",
+                                         "all of",
+                                         "each of",
+                                         "none of these",
+                                         "they",
+                                         "it",
+                                         "that",
+                                         "the above",
+                                         "given",
+                                         "to",
+                                         "there are",
+                                         "my",
+                                         "yes",
+                                         "no,",
+                                         "however",
+                                         "sorry",
+                                         "understood",
+                                         "got it",
+                                         "no outlier",
+                                         "no label",
+                                         "no categories",
+                                         "no classes",
+                                         "no objects",
+                                         "then",
+                                         "now"};
     char start[LOOK_AT + 1];
     text = mm_trim(text);
     if (text.size == 0)

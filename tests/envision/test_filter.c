@@ -120,11 +120,11 @@ static void test_id_labels(void **unused) {
     static const char ids[] = "cat|dog|polar bear";
     static const char labels[] =
         "cat|Dog|hot dog|Cats|tabby cat|gray wolf|teddy bear|The Polar Bears|polar_bear|Polar-bear";
-    static const char forms[] = "cat: it is the ID label \"cat\"|Dog: it is the ID label \"dog\"|"
-                                "Cats: a form of the ID label \"cat\"|";
-    static const char bears[] = "The Polar Bears: a form of the ID label \"polar bear\"|"
-                                "polar_bear: it is the ID label \"polar bear\"|"
-                                "Polar-bear: a form of the ID label \"polar bear\"";
+    static const char forms[] = "cat: is the ID label \"cat\"|Dog: is the ID label \"dog\"|"
+                                "Cats: is a form of the ID label \"cat\"|";
+    static const char bears[] = "The Polar Bears: is a form of the ID label \"polar bear\"|"
+                                "polar_bear: is the ID label \"polar bear\"|"
+                                "Polar-bear: is a form of the ID label \"polar bear\"";
     char expected[1024];
     mm_hypernyms *hypernyms = open_hypernyms();
     snprintf(expected, sizeof expected, "%s%s", forms, bears);
@@ -132,16 +132,16 @@ static void test_id_labels(void **unused) {
     expect(ids, labels, (mm_filter_options){.hypernyms = hypernyms, .keep_kinds = 1},
            "hot dog|tabby cat|gray wolf|teddy bear", expected);
     snprintf(expected, sizeof expected,
-             "%stabby cat: a kind of the ID label \"cat\", says WordNet|%s", forms, bears);
+             "%stabby cat: is a kind of the ID label \"cat\", says WordNet|%s", forms, bears);
     expect(ids, labels, (mm_filter_options){.hypernyms = hypernyms}, "hot dog|gray wolf|teddy bear",
            expected);
     expect(ids, labels, (mm_filter_options){.phrases = MM_FILTER_PHRASES_HEAD},
            "gray wolf|teddy bear", NULL);
     expect(ids, "cat food|teddy bear|dog|hot dogs|owl",
            (mm_filter_options){.phrases = MM_FILTER_PHRASES_WORD}, "owl",
-           "cat food: it shares a word with the ID label \"cat\"|"
-           "teddy bear: it shares a word with the ID label \"polar bear\"|"
-           "dog: it is the ID label \"dog\"|hot dogs: it ends in the ID label \"dog\"");
+           "cat food: shares a word with the ID label \"cat\"|"
+           "teddy bear: shares a word with the ID label \"polar bear\"|"
+           "dog: is the ID label \"dog\"|hot dogs: ends in the ID label \"dog\"");
     mm_hypernyms_free(hypernyms);
 }
 
@@ -151,16 +151,16 @@ static void test_kinds(void **unused) {
     mm_hypernyms *h = open_hypernyms();
     mm_filter_options drop = {.hypernyms = h}, keep = {.hypernyms = h, .keep_kinds = 1};
     expect("dog", "poodles|Canis familiaris|frankfurter|animal", drop, "frankfurter|animal",
-           "poodles: a kind of the ID label \"dog\", says WordNet|"
-           "Canis familiaris: another word for the ID label \"dog\", says WordNet");
+           "poodles: is a kind of the ID label \"dog\", says WordNet|"
+           "Canis familiaris: is another word for the ID label \"dog\", says WordNet");
     expect("dog", "poodle|domestic dogs", keep, "poodle",
-           "domestic dogs: another word for the ID label \"dog\", says WordNet");
+           "domestic dogs: is another word for the ID label \"dog\", says WordNet");
     expect("car", "bus|jalopy", drop, "bus",
-           "jalopy: a kind of the ID label \"car\", says WordNet");
+           "jalopy: is a kind of the ID label \"car\", says WordNet");
     expect("crane", "whooping crane|entity", drop, "entity",
-           "whooping crane: a kind of the ID label \"crane\", says WordNet");
+           "whooping crane: is a kind of the ID label \"crane\", says WordNet");
     expect("animal|entity", "Eiffel Tower", drop, "",
-           "Eiffel Tower: a kind of the ID label \"entity\", says WordNet");
+           "Eiffel Tower: is a kind of the ID label \"entity\", says WordNet");
     expect("hot dog", "frankfurter|dog", drop, "dog", NULL);
     mm_hypernyms_free(h);
 }
@@ -172,11 +172,11 @@ static void test_duplicates(void **unused) {
     expect("cat",
            "Gray wolf|gray wolf|Gray Wolf.|gray  wolf|a gray wolf|gray wolves|gray-wolf|owl|Owls",
            none, "gray wolf|owl",
-           "gray wolf: it is there already|Gray Wolf.: it is there already|"
-           "gray  wolf: it is there already|a gray wolf: it is there already|"
-           "gray wolves: it is there already, as \"gray wolf\"|"
-           "gray-wolf: it is there already, as \"gray wolf\"|"
-           "Owls: it is there already, as \"owl\"");
+           "gray wolf: is there already|Gray Wolf.: is there already|"
+           "gray  wolf: is there already|a gray wolf: is there already|"
+           "gray wolves: is there already, as \"gray wolf\"|"
+           "gray-wolf: is there already, as \"gray wolf\"|"
+           "Owls: is there already, as \"owl\"");
     expect("cat", "caf\u00e9|cafe\u0301|cafe|Stra\u00dfe|STRASSE|T-shirt|t shirt|tshirts", none,
            "caf\u00e9|cafe|stra\u00dfe|t-shirt", NULL);
     expect("cat",
