@@ -168,7 +168,7 @@ static void show_progress(void *context, size_t done, size_t total, size_t cache
 
 /* The detector's own score first, then those asked for. */
 static mmood_status set_scores(mm_evaluation *e, const opened_detector *opened,
-                               const score_list *scores) {
+                               const mm_score_list *scores) {
     e->scores = calloc(scores->count + 1, sizeof *e->scores);
     if (!e->scores)
         return MMOOD_ERROR_MEMORY;
@@ -229,7 +229,7 @@ static int evaluate(mm_evaluation *e, const opened_detector *opened, const setti
 /* Scores and reports on sets that are read, with a detector that is open. */
 static int run_opened(mm_evaluation *e, opened_detector *opened, const mm_suite *suite,
                       const settings *s, int format) {
-    score_list scores;
+    mm_score_list scores;
     mmood_error error;
     cli_talk talk = common_talk(&s->common);
     e->detector = opened->detector;

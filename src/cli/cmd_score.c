@@ -42,7 +42,7 @@ typedef struct scoring {
     mmood_scorer *scorer;
     verdict_writer writer;
     size_t room;
-    verdict_row *rows;       /* [room] */
+    mm_row *rows;            /* [room] */
     char **failures;         /* [room]: messages that outlive their window */
     double *scores;          /* [room, scores] */
     mmood_match *top;        /* [room, top] */
@@ -107,10 +107,10 @@ static mmood_status score_window(scoring *s, size_t at, size_t n, size_t first,
                                   p->patch_count, good, error);
     good = 0;
     for (size_t i = 0; i < n && status == MMOOD_OK; i++) {
-        verdict_row *row = &s->rows[first + i];
+        mm_row *row = &s->rows[first + i];
         free(s->failures[first + i]);
         s->failures[first + i] = NULL;
-        *row = (verdict_row){.path = s->paths->items[at + i]};
+        *row = (mm_row){.path = s->paths->items[at + i]};
         if (p->status[i] != MMOOD_OK) {
             s->failures[first + i] = strdup(p->errors[i].message);
             row->failure = s->failures[first + i] ? s->failures[first + i] : "no memory";
@@ -180,7 +180,7 @@ static int score_all(scoring *s) {
     return code;
 }
 
-static int run_opened(scoring *s, const opened_detector *opened, const score_list *scores) {
+static int run_opened(scoring *s, const opened_detector *opened, const mm_score_list *scores) {
     const settings *set = s->settings;
     mmood_error error;
     const mmood_scorer_options options = {.scores = scores->settings,
@@ -210,7 +210,7 @@ static int run_opened(scoring *s, const opened_detector *opened, const score_lis
 
 static int run(const settings *set, int format, const char *path, const mm_path_list *paths) {
     opened_detector opened;
-    score_list scores;
+    mm_score_list scores;
     mmood_error error;
     cli_talk talk = common_talk(&set->common);
     int code = detector_open(&opened, path, &set->common);

@@ -40,61 +40,23 @@ void detector_close(opened_detector *opened) {
     *opened = (opened_detector){0};
 }
 
-/* Adds one kind; 0 if it is there already or there is no room. */
-static int add(score_list *list, mmood_score_kind kind, const mmood_detector_info *info) {
-    for (size_t i = 0; i < list->count; i++)
-        if (list->settings[i].kind == kind)
-            return 0;
-    if (list->count == MOST_SCORES)
-        return 0;
-    mmood_score_settings *settings = &list->settings[list->count++];
-    *settings = info->score;
-    if (kind != info->score.kind) {
-        settings->kind = kind;
-        settings->temperature = 0; /* the kind's own */
-        settings->temperature = mmood_score_temperature(settings);
-    }
-    return 1;
-}
-
-/* Every kind that the detector has labels for. */
-static void add_all(score_list *list, const mmood_detector_info *info, cli_talk talk) {
-    for (int kind = 0; mmood_score_name((mmood_score_kind)kind); kind++) {
-        if (info->outlier_count > 0 || !mmood_score_needs_outliers((mmood_score_kind)kind))
-            add(list, (mmood_score_kind)kind, info);
-        else
-            cli_note(talk, "%s is left out: it needs outlier labels, and the detector has none",
-                     mmood_score_name((mmood_score_kind)kind));
-    }
-}
-
-static int add_names(score_list *list, const char *names, const mmood_detector_info *info) {
-    mmood_error error;
-    mmood_score_kind kind;
-    char *copy = strdup(names), *state = NULL;
-    int ok = copy != NULL;
-    for (char *name = ok ? strtok_r(copy, ",", &state) : NULL; name && ok;
-         name = strtok_r(NULL, ",", &state)) {
-        ok = mmood_score_parse(&kind, name, &error) == MMOOD_OK;
-        if (!ok)
-            cli_error("option --scores: %s; or \"all\"", error.message);
-        else if (!(ok = add(list, kind, info)))
-            cli_error("option --scores: \"%s\" comes twice", name);
-    }
-    free(copy);
-    return ok;
-}
-
-int scores_choose(score_list *out, const char *names, const mmood_detector_info *info,
+int scores_choose(mm_score_list *out, const char *names, const mmood_detector_info *info,
                   cli_talk talk) {
-    *out = (score_list){.needs_patches = mmood_score_needs_patches(info->score.kind)};
-    if (names && strcmp(names, "all") == 0)
-        add_all(out, info, talk);
-    else if (names && !add_names(out, names, info))
+    mmood_error error;
+    *out = (mm_score_list){0};
+    if (names && strcmp(names, "all") == 0) {
+        mm_score_list_all(out, info);
+        for (int kind = 0; mmood_score_name((mmood_score_kind)kind); kind++)
+            if (info->outlier_count == 0 && mmood_score_needs_outliers((mmood_score_kind)kind))
+                cli_note(talk, "%s is left out: it needs outlier labels, and the detector has none",
+                         mmood_score_name((mmood_score_kind)kind));
+    } else if (names && mm_score_list_parse(out, names, info, &error) != MMOOD_OK) {
+        cli_error("option --scores: %s", error.message);
         return 0;
+    }
+    out->needs_patches |= mmood_score_needs_patches(info->score.kind);
     for (size_t i = 0; i < out->count; i++) {
         mmood_score_kind kind = out->settings[i].kind;
-        out->needs_patches |= mmood_score_needs_patches(kind);
         if (info->id_count == 1 &&
             (kind == MMOOD_SCORE_MCM || kind == MMOOD_SCORE_MAX || kind == MMOOD_SCORE_GL_MCM))
             cli_note(talk, "with one ID label %s is the same for every picture",

@@ -4,6 +4,7 @@
 #define MM_CLI_DETECTORS_H
 
 #include "cli/options.h"
+#include "detect/rows.h"
 
 typedef struct opened_detector {
     mmood_detector *detector;
@@ -20,18 +21,11 @@ typedef struct opened_detector {
 int detector_open(opened_detector *out, const char *path, const common_options *common);
 void detector_close(opened_detector *opened);
 
-enum { MOST_SCORES = 16 };
-
-typedef struct score_list {
-    mmood_score_settings settings[MOST_SCORES];
-    size_t count;
-    int needs_patches; /* of these or of the detector's own */
-} score_list;
-
 /* The scores that `names` (NULL: none; "all"; or names separated by commas) asks for, each with its
  * default temperature and the detector's other settings, the detector's own with its own. "all"
- * leaves out those that need outlier labels where there are none. 0 after a message. */
-int scores_choose(score_list *out, const char *names, const mmood_detector_info *info,
+ * leaves out those that need outlier labels where there are none. `needs_patches` is of the
+ * detector's own score too. 0 after a message. */
+int scores_choose(mm_score_list *out, const char *names, const mmood_detector_info *info,
                   cli_talk talk);
 
 #endif

@@ -171,7 +171,7 @@ int suite_check_detector(const opened_detector *opened, const mm_suite *suite) {
     return EXIT_DONE;
 }
 
-int suite_scores(score_list *out, const mm_suite *suite, const char *names,
+int suite_scores(mm_score_list *out, const mm_suite *suite, const char *names,
                  const mmood_detector_info *info, cli_talk talk) {
     mm_buffer all = {0};
     for (size_t i = 0; i < suite->score_count && !names; i++) {

@@ -21,7 +21,7 @@ int suite_detector(opened_detector *out, const mm_suite *suite, const option_lis
 int suite_check_detector(const opened_detector *opened, const mm_suite *suite);
 
 /* The suite's scores and those that `names` asks for. */
-int suite_scores(score_list *out, const mm_suite *suite, const char *names,
+int suite_scores(mm_score_list *out, const mm_suite *suite, const char *names,
                  const mmood_detector_info *info, cli_talk talk);
 
 #endif

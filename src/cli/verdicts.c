@@ -7,84 +7,45 @@
 #include <math.h>
 #include <string.h>
 
-static const char *kind_of(const verdict_writer *w, size_t label) {
-    return label < w->info.id_count ? "id" : "outlier";
-}
-
 /* "id" or "ood"; NULL for a picture that failed. */
-static const char *verdict_of(const verdict_row *r) {
+static const char *verdict_of(const mm_row *r) {
     return r->failure ? NULL : r->verdict.is_id ? "id" : "ood";
 }
 
 /* "true" or "false"; NULL for a picture that failed. */
-static const char *calibrated_of(const verdict_row *r) {
+static const char *calibrated_of(const mm_row *r) {
     return r->failure ? NULL : r->verdict.calibrated ? "true" : "false";
 }
 
-static const char *label_of(const verdict_writer *w, const verdict_row *r) {
+static const char *label_of(const verdict_writer *w, const mm_row *r) {
     return r->failure ? NULL : mmood_detector_label(w->detector, r->verdict.label);
 }
 
-static const char *outlier_of(const verdict_writer *w, const verdict_row *r) {
+static const char *outlier_of(const verdict_writer *w, const mm_row *r) {
     return r->failure || r->verdict.outlier == SIZE_MAX
                ? NULL
                : mmood_detector_label(w->detector, r->verdict.outlier);
 }
 
 /* A number of a picture, NaN if it failed. */
-static double value_of(const verdict_row *r, double value) {
+static double value_of(const mm_row *r, double value) {
     return r->failure ? NAN : value;
 }
 
-static void write_json(verdict_writer *w, const verdict_row *r) {
-    mm_buffer *out = &w->out;
-    mm_buffer_puts(out, "{");
-    mm_json_path(out, r->path);
-    mm_buffer_puts(out, ",\"verdict\":");
-    mm_json_text(out, verdict_of(r));
-    mm_buffer_printf(out,
-                     ",\"calibrated\":%s,\"score\":", calibrated_of(r) ? calibrated_of(r) : "null");
-    mm_json_number(out, value_of(r, r->verdict.score));
-    mm_buffer_puts(out, ",\"threshold\":");
-    mm_json_exact(out, value_of(r, r->verdict.threshold));
-    mm_buffer_puts(out, ",\"p_value\":");
-    mm_json_number(out, value_of(r, r->verdict.p_value));
-    if (!isnan(w->fdr)) {
-        mm_buffer_puts(out, ",\"fdr\":");
-        mm_json_number(out, w->fdr);
-    }
-    mm_buffer_puts(out, ",\"label\":");
-    mm_json_text(out, label_of(w, r));
-    mm_buffer_puts(out, ",\"outlier\":");
-    mm_json_text(out, outlier_of(w, r));
-    mm_buffer_puts(out, ",\"top\":");
-    mm_buffer_puts(out, r->failure ? "null" : "[");
-    for (size_t i = 0; i < w->top && !r->failure; i++) {
-        const mmood_match *match = &r->top[i];
-        mm_buffer_puts(out, i ? ",{\"label\":" : "{\"label\":");
-        mm_json_text(out, mmood_detector_label(w->detector, match->label));
-        mm_buffer_printf(out, ",\"kind\":\"%s\",\"cosine\":", kind_of(w, match->label));
-        mm_json_number(out, match->cosine);
-        mm_buffer_puts(out, ",\"probability\":");
-        mm_json_number(out, match->probability);
-        mm_buffer_puts(out, "}");
-    }
-    mm_buffer_puts(out, r->failure ? "" : "]");
-    if (w->scores->count) {
-        mm_buffer_puts(out, ",\"scores\":{");
-        for (size_t i = 0; i < w->scores->count; i++) {
-            mm_buffer_printf(out, "%s\"%s\":", i ? "," : "",
-                             mmood_score_name(w->scores->settings[i].kind));
-            mm_json_number(out, r->failure ? NAN : r->scores[i]);
-        }
-        mm_buffer_puts(out, "}");
-    }
-    mm_buffer_puts(out, ",\"error\":");
-    mm_json_text(out, r->failure);
-    mm_buffer_puts(out, "}\n");
+static void write_json(verdict_writer *w, const mm_row *r) {
+    const mm_row_style style = {.detector = w->detector,
+                                .scores = w->scores->settings,
+                                .score_count = w->scores->count,
+                                .top = w->top,
+                                .fdr = w->fdr};
+    mm_buffer_puts(&w->out, "{");
+    mm_json_path(&w->out, r->path);
+    mm_buffer_puts(&w->out, ",");
+    mm_row_members(&w->out, &style, r);
+    mm_buffer_puts(&w->out, "}\n");
 }
 
-static void write_csv(verdict_writer *w, const verdict_row *r) {
+static void write_csv(verdict_writer *w, const mm_row *r) {
     mm_buffer *out = &w->out;
     mm_csv_text(out, r->path);
     mm_buffer_puts(out, ",");
@@ -154,7 +115,7 @@ static void put_reason(const verdict_writer *w, const mmood_verdict *v) {
         mm_buffer_printf(out, ", %s", v->is_id ? "which is enough" : "which is too few");
 }
 
-static void write_table(verdict_writer *w, const verdict_row *r) {
+static void write_table(verdict_writer *w, const mm_row *r) {
     mm_buffer *out = &w->out;
     if (r->failure) {
         mm_buffer_printf(out, "%-7s  %-14s  ", "error", "-");
@@ -191,7 +152,7 @@ void verdict_begin(verdict_writer *w) {
     output_flush(&w->out);
 }
 
-int verdict_write(verdict_writer *w, const verdict_row *row) {
+int verdict_write(verdict_writer *w, const mm_row *row) {
     if (w->format == VERDICT_JSON)
         write_json(w, row);
     else if (w->format == VERDICT_CSV)

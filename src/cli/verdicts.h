@@ -11,25 +11,16 @@ typedef struct verdict_writer {
     verdict_format format;
     const mmood_detector *detector;
     mmood_detector_info info;
-    const score_list *scores; /* further ones */
+    const mm_score_list *scores; /* further ones */
     size_t top;
     double fdr; /* the false discovery rate that decided; NaN: the threshold did */
     mm_buffer out;
 } verdict_writer;
 
-/* One picture's results. */
-typedef struct verdict_row {
-    const char *path;
-    const char *failure; /* why it could not be read, or NULL; then nothing below is looked at */
-    mmood_verdict verdict;
-    const double *scores;   /* [scores.count] */
-    const mmood_match *top; /* [top] */
-} verdict_row;
-
 /* The CSV header or the table's. */
 void verdict_begin(verdict_writer *writer);
 
 /* One row; 0 if memory is out. */
-int verdict_write(verdict_writer *writer, const verdict_row *row);
+int verdict_write(verdict_writer *writer, const mm_row *row);
 
 #endif

@@ -1,9 +1,9 @@
 /* imagegen_reply.c - the picture in an image endpoint's reply. */
 #include "envision/imagegen_reply.h"
 
+#include "base/base64.h"
 #include "base/error.h"
 #include "base/json.h"
-#include "envision/base64.h"
 #include "envision/http.h"
 #include "image/sniff.h"
 

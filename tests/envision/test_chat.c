@@ -2,9 +2,9 @@
  * pictures it is sent. */
 #include "test.h"
 
+#include "base/base64.h"
 #include "base/sha256.h"
 #include "base/text.h"
-#include "envision/base64.h"
 #include "envision/chat.h"
 #include "envision/fake_endpoint.h"
 #include "envision/refusal.h"

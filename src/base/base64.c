@@ -1,5 +1,5 @@
-/* base64.c - reading base64 as endpoints send it. */
-#include "envision/base64.h"
+/* base64.c - reading base64 as others send it. */
+#include "base/base64.h"
 
 #include "base/error.h"
 

@@ -1,6 +1,6 @@
-/* base64.h - reading base64 as endpoints send it. */
-#ifndef MM_ENVISION_BASE64_H
-#define MM_ENVISION_BASE64_H
+/* base64.h - reading base64 as others send it. */
+#ifndef MM_BASE_BASE64_H
+#define MM_BASE_BASE64_H
 
 #include "base/buffer.h"
 
