@@ -115,6 +115,7 @@ static int push_bullets(lines *l, line whole) {
         part.text = (mm_span){whole.text.text + first, at - first};
         push(l, part);
         first = at + sizeof dot - 1;
+        at = first - 1; /* two bullets do not share a space */
         found++;
     }
     if (found) {
