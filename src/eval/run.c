@@ -304,7 +304,8 @@ static mmood_status measure(mm_evaluation *e, size_t score, const mm_eval_option
     return status;
 }
 
-static mmood_status measure_all(mm_evaluation *e, const mm_eval_options *options, mmood_error *error) {
+static mmood_status measure_all(mm_evaluation *e, const mm_eval_options *options,
+                                mmood_error *error) {
     size_t total = 0;
     for (size_t s = 0; s < e->set_count; s++)
         total += e->sets[s].count;
