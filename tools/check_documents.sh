@@ -43,5 +43,6 @@ mkdir "$work/clone"
 ln -s "$build" "$work/clone/build"
 ln -s "$PWD/demo" "$PWD/models" "$work/clone"
 printf 'set,score\nid,0.9\nid,0.8\nfar,0.1\n' >"$work/clone/scores.csv"
+export XDG_CACHE_HOME="$work/cache"
 (cd "$work/clone" && sh -eux ../commands.sh) || complain "README.md: the first detector's commands fail"
 exit $status
