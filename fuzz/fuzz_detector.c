@@ -6,25 +6,27 @@
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
-/* Judges the picture whose embedding is that of the first axis; what opens must give numbers. */
+/* Judges the picture whose embedding, and that of its only patch, is that of the first axis; what
+ * opens must give numbers. */
 static void use(const mmood_detector *detector) {
     mmood_detector_info info;
     mmood_detector_describe(detector, &info);
-    size_t labels = info.id_count + info.outlier_count, count = 3;
-    double *cosines = calloc(labels, sizeof *cosines);
+    const mmood_scorer_options options = {.top = 3, .threads = 1};
     float *embedding = calloc(info.dimension, sizeof *embedding);
     mmood_match matches[3];
     mmood_verdict verdict;
+    const mmood_results out = {.verdicts = &verdict, .top = matches};
+    mmood_scorer *scorer = NULL;
     mmood_error error;
-    if (cosines && embedding) {
+    if (embedding) {
         embedding[0] = 1;
-        if (mmood_detector_cosines(cosines, detector, embedding, &error) != MMOOD_OK ||
-            mmood_detector_judge(&verdict, detector, cosines, NULL, &error) != MMOOD_OK ||
-            mmood_detector_rank(matches, &count, detector, cosines, &error) != MMOOD_OK ||
-            verdict.score != verdict.score || verdict.label >= info.id_count || count > labels)
+        if (mmood_scorer_create(&scorer, detector, &options, &error) != MMOOD_OK ||
+            mmood_scorer_run(&out, scorer, embedding, embedding, 1, 1, &error) != MMOOD_OK ||
+            verdict.score != verdict.score || verdict.label >= info.id_count ||
+            (info.calibrated && !(verdict.p_value > 0 && verdict.p_value <= 1)))
             abort();
     }
-    free(cosines);
+    mmood_scorer_free(scorer);
     free(embedding);
 }
 

@@ -334,6 +334,12 @@ static mmood_status read_all(mmood_detector **out, const json_t *document,
     mmood_status status = read_labels(detector, labels, error);
     if (status == MMOOD_OK)
         status = read_score(detector, json_object_get(document, "score"), error);
+    if (status == MMOOD_OK && detector->id_count == detector->count &&
+        mmood_score_needs_outliers(detector->score.kind))
+        status =
+            mm_error_set(error, MMOOD_ERROR_FORMAT,
+                         "the detector's score, %s, compares with outlier labels, and it has none",
+                         mmood_score_name(detector->score.kind));
     if (status == MMOOD_OK)
         status = read_model(detector, json_object_get(document, "model"), error);
     if (status == MMOOD_OK)

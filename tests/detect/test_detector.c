@@ -246,6 +246,10 @@ static void test_bad_files(void **unused) {
          "templates"},
         {"{\"format\":\"mmood-detector/1\"," SCORE "," MODEL "," LABELS ",\"templates\":[\"x\"]}",
          good, "{}"},
+        {"{\"format\":\"mmood-detector/"
+         "1\",\"score\":{\"name\":\"sum\",\"temperature\":1,\"beta\":0}," MODEL
+         ",\"labels\":[{\"label\":\"a\",\"kind\":\"id\"},{\"label\":\"b\",\"kind\":\"id\"}]," REST,
+         good, "outlier labels"},
         {"nonsense", good, "JSON"},
     };
     mmood_error error;
