@@ -1,10 +1,11 @@
-# Installs the program, the shared library, the header, suites, a pkg-config file and a CMake package.
+# Installs the program, the shared library, the header, suites, prompts, a pkg-config file and a CMake package.
 include(GNUInstallDirs)
 include(CMakePackageConfigHelpers)
 
 install(TARGETS mmood EXPORT mmoodTargets LIBRARY DESTINATION ${CMAKE_INSTALL_LIBDIR})
 install(TARGETS mmood_cli RUNTIME DESTINATION ${CMAKE_INSTALL_BINDIR})
 install(FILES ${PROJECT_SOURCE_DIR}/include/mmood.h DESTINATION ${CMAKE_INSTALL_INCLUDEDIR})
+install(DIRECTORY ${PROJECT_SOURCE_DIR}/prompts DESTINATION ${CMAKE_INSTALL_DATADIR}/mmood FILES_MATCHING PATTERN "*.txt")
 install(DIRECTORY ${PROJECT_SOURCE_DIR}/suites DESTINATION ${CMAKE_INSTALL_DATADIR}/mmood FILES_MATCHING PATTERN "*.json")
 
 # The way from the pkg-config file's folder back to the prefix, so that the tree can be moved.

@@ -1,220 +1,194 @@
-/* cmd_envision.c - mmood envision: outlier labels for ID labels, from WordNet. */
-#include "cli/mined.h"
-#include "cli/options.h"
-
-#include "base/error.h"
-#include "base/file.h"
-#include "base/sha256.h"
+/* cmd_envision.c - mmood envision: outlier labels for ID labels, from models that see and read, or
+ * from WordNet. */
+#include "cli/envision.h"
 
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
 static const char usage[] =
-    "usage: mmood envision -m MODEL --id LABELS --mode wordnet|csp [OPTION]... -o OUTLIERS.json\n\n"
-    "Finds outlier labels: words of WordNet whose texts the model puts farthest from the ID "
-    "labels.\n"
-    "wordnet does as NegLabel, csp as CSP; docs/envision.md tells how. \"mmood build --outliers\" "
-    "takes\n"
-    "the file, which can be read and edited.\n\n"
-    "example: mmood envision -m models/demo --id food.txt --mode wordnet -o outliers.json\n";
+    "usage: mmood envision --id LABELS --mode near|far|mix|text-near|text-far [OPTION]... -o "
+    "OUTLIERS.json\n"
+    "       mmood envision -m MODEL --id LABELS --mode wordnet|csp [OPTION]... -o OUTLIERS.json\n"
+    "       mmood envision --id LABELS --mode import FILE... -o OUTLIERS.json\n\n"
+    "Finds outlier labels. near and far ask a multimodal language model about pictures, of the ID\n"
+    "classes or generated ones; mix does both; text-near and text-far ask without pictures; "
+    "wordnet\n"
+    "and csp take words of WordNet whose texts the CLIP model puts farthest from the ID labels;\n"
+    "import filters lists that are there. docs/envision.md tells how, docs/endpoints.md with "
+    "which\n"
+    "servers. \"mmood build --outliers\" takes the file, which can be read and edited.\n\n"
+    "examples:\n"
+    "  mmood envision --id food.txt --mode far --chat-url localhost:8080 --image-url "
+    "localhost:7860 -o o.json\n"
+    "  mmood envision -m models/demo --id food.txt --mode wordnet -o o.json\n";
 
-typedef struct settings {
-    common_options common;
-    const char *id;
-    const char *mode;
-    const char *wordnet;
-    const char *lemmas;
-    const char *left_out;
-    double keep;
-    double quantile;
-    int seed;
-    const char *out;
-} settings;
+static envision_settings default_settings(void) {
+    const mm_far_options far = mm_far_options_default();
+    const mm_imagegen_options image = mm_imagegen_options_default();
+    return (envision_settings){.common = common_options_default(),
+                               .lemmas = "first",
+                               .keep = 0.15,
+                               .quantile = 0.95,
+                               .key_env = "OPENAI_API_KEY",
+                               .steps = image.steps,
+                               .guidance = image.guidance,
+                               .jobs = 4,
+                               .image_jobs = 1,
+                               .timeout = mm_http_options_default().timeout,
+                               .max_tokens = mm_chat_options_default().max_tokens,
+                               .per_turn = 50,
+                               .more_rounds = 4,
+                               .per_class = 1,
+                               .mix = 0.5,
+                               .category_count = (int)far.category_count,
+                               .draft_count = (int)far.draft_count,
+                               .representatives = (int)far.representative_count,
+                               .phrases = "keep"};
+}
 
-enum { MAX_FILE = 64 << 20 };
-
-/* Turns "noun.animal,noun.food" into bits; 0 after a message. */
-static int parse_left_out(uint64_t *out, const char *text) {
-    *out = 0;
-    if (strcmp(text, "none") == 0)
-        return 1;
-    for (const char *at = text; *at;) {
-        size_t n = strcspn(at, ",");
-        char name[32] = "";
-        if (n < sizeof name)
-            memcpy(name, at, n);
-        int file = mm_wordnet_file_number(name);
-        if (file < 0) {
-            cli_error("option --leave-out: \"%.*s\" is not one of WordNet's files of nouns and "
-                      "adjectives, such as noun.animal, noun.person or adj.pert; separate them "
-                      "with commas, or give none",
-                      (int)n, at);
+/* What the parser lets pass and makes no sense; 0 after a message. */
+static int check(const envision_settings *s) {
+    const struct {
+        const char *name;
+        int value;
+        int most;
+    } counts[] = {{"jobs", s->jobs, 256},
+                  {"image-jobs", s->image_jobs, 256},
+                  {"per-turn", s->per_turn, 1000},
+                  {"per-class", s->per_class, 100},
+                  {"category-count", s->category_count, 1000},
+                  {"draft-count", s->draft_count, 1000},
+                  {"representatives", s->representatives, 1000}};
+    static const char *const phrases[] = {"keep", "head", "word", NULL};
+    for (size_t i = 0; i < sizeof counts / sizeof *counts; i++)
+        if (counts[i].value < 1 || counts[i].value > counts[i].most) {
+            cli_error("option --%s: %d, expected 1 to %d", counts[i].name, counts[i].value,
+                      counts[i].most);
             return 0;
         }
-        *out |= (uint64_t)1 << file;
-        at += n + (at[n] == ',');
+    if (s->mix < 0 || s->mix > 1) {
+        cli_error("option --mix: %g, expected the near branch's share, 0 to 1", s->mix);
+        return 0;
     }
-    return 1;
-}
-
-/* Reads data.noun and data.adj; an exit code. */
-static int read_wordnet(mm_wordnet *wordnet, char sha256[MINED_KINDS][65], const char *directory) {
-    static const char *const names[] = {"data.noun", "data.adj"};
-    for (int i = 0; i < MINED_KINDS; i++) {
-        mmood_error error;
-        uint8_t *data;
-        size_t size;
-        if (!mm_file_exists_in(directory, names[i])) {
-            cli_error("%s: there is no %s; WordNet is in the Debian package wordnet-base, or name "
-                      "its folder with --wordnet DIR",
-                      directory, names[i]);
-            return EXIT_FATAL;
-        }
-        mmood_status status = mm_file_read_in(&data, &size, directory, names[i], MAX_FILE, &error);
-        if (status == MMOOD_OK) {
-            mm_sha256 hash;
-            mm_sha256_init(&hash);
-            mm_sha256_update(&hash, data, size);
-            mm_sha256_finish(sha256[i], &hash);
-            status = mm_wordnet_add(wordnet, data, size, (mm_wordnet_kind)i, &error);
-            free(data);
-            if (status != MMOOD_OK)
-                mm_error_prefix(&error, status, "%s", names[i]);
-        }
-        if (status != MMOOD_OK) {
-            cli_error("%s/%s", directory, error.message);
-            return EXIT_FATAL;
-        }
+    if (s->offline && s->refresh) {
+        cli_error("--offline and --refresh exclude each other");
+        return 0;
     }
-    return EXIT_DONE;
+    return option_choose("phrases", s->phrases, phrases) >= 0;
 }
 
-/* Shows how far it is, on a terminal. */
-typedef struct progress {
-    size_t before; /* words of kinds that are done */
-    size_t all;
-} progress;
-
-static void show_progress(void *context, size_t done) {
-    const progress *p = context;
-    fprintf(stderr, "\r%zu of %zu words", p->before + done, p->all);
-}
-
-static mmood_status rank(mined *m, mm_mine_settings *how, progress *p, mmood_session *session,
-                         const mmood_labels *id, mmood_error *error) {
-    mm_miner *miner;
-    mmood_status status = mm_miner_create(&miner, session, id, how, error);
-    for (size_t i = 0; i < MINED_KINDS && status == MMOOD_OK; i++) {
-        mined_kind *k = &m->kinds[i];
-        status = mm_miner_rank(k->ranked, &k->kept, miner, k->words, k->count,
-                               m->mode->templates[i], m->mode->template_count[i], error);
-        p->before += k->count;
-    }
-    if (how->progress)
-        fputs("\r\033[K", stderr);
-    mm_miner_free(miner);
-    if (status == MMOOD_OK && m->kinds[0].kept + m->kinds[1].kept == 0)
-        status = mm_error_set(error, MMOOD_ERROR_ARGUMENT,
-                              "%g of %zu nouns and of %zu adjectives is none: a larger --keep, or "
-                              "more words are needed",
-                              how->keep, m->kinds[0].count, m->kinds[1].count);
-    return status;
-}
-
-static mmood_status write_mined(const mined *m, const mined_facts *facts, const char *path,
-                                mmood_error *error) {
-    mm_buffer text = {0};
-    mined_write(&text, m, facts);
-    mmood_status status =
-        text.failed ? mm_error_set(error, MMOOD_ERROR_MEMORY, "no memory for the outlier labels")
-                    : mm_file_write(path, text.data, text.size, error);
-    mm_buffer_free(&text);
-    return status == MMOOD_OK ? status : mm_error_prefix(error, status, "%s", path);
-}
-
-/* Mines with a model, once the words are there; an exit code. */
-static int mine(const settings *s, mined *m, mined_facts *facts) {
-    mmood_model *model;
-    mmood_session *session;
-    mmood_error error;
-    progress p = {0, m->kinds[0].count + m->kinds[1].count};
-    mm_mine_settings how = {.id_templates = m->mode->id_templates,
-                            .id_template_count = m->mode->id_template_count,
-                            .quantile = s->quantile,
-                            .keep = s->keep,
-                            .too_near = m->mode->too_near,
-                            .progress = !s->common.quiet && isatty(2) ? show_progress : NULL,
-                            .context = &p};
-    int code = common_open_model(&model, &session, s->common.model, &s->common);
-    if (code != EXIT_DONE)
-        return code;
-    facts->settings = &how;
-    facts->model = model;
-    mmood_status status = rank(m, &how, &p, session, facts->id, &error);
-    if (status == MMOOD_OK)
-        status = write_mined(m, facts, s->out, &error);
-    if (status == MMOOD_OK)
-        cli_note(common_talk(&s->common),
-                 "%s: %zu of %zu nouns and %zu of %zu adjectives; %zu words dropped", s->out,
-                 m->kinds[0].kept, m->kinds[0].count, m->kinds[1].kept, m->kinds[1].count,
-                 m->dropped_count);
-    else
-        code = cli_fail(&error);
-    mmood_session_free(session);
-    mmood_model_free(model);
-    return code;
-}
-
-static int run(const settings *s, const mined_mode *mode, int all_lemmas) {
-    mmood_error error;
-    mm_wordnet wordnet = {.all_lemmas = all_lemmas};
-    mined m = {.mode = mode, .wordnet = &wordnet, .seed = s->seed};
-    mined_facts facts = {.left_out = s->left_out ? s->left_out : mode->left_out};
-    mmood_labels *id;
-    if (!parse_left_out(&wordnet.left_out, facts.left_out))
+static int dispatch(const envision_settings *s, char **files, int count) {
+    static const char *const modes[] = {"wordnet",   "csp",      "near",   "far", "mix",
+                                        "text-near", "text-far", "import", NULL};
+    static const char *const lemmas[] = {"first", "all", NULL};
+    if (!s->id || !s->mode || (!s->out && !s->dry_run)) {
+        cli_error(
+            "envision needs --id LABELS, --mode near, far, mix, text-near, text-far, wordnet, "
+            "csp or import, and -o OUTLIERS.json");
         return EXIT_USAGE;
-    if (mmood_labels_load(&id, s->id, &error) != MMOOD_OK)
-        return cli_fail(&error);
-    facts.id = id;
-    int code = read_wordnet(&wordnet, facts.sha256, s->wordnet);
-    if (code == EXIT_DONE && mined_collect(&m, id, &error) != MMOOD_OK)
-        code = cli_fail(&error);
-    if (code == EXIT_DONE)
-        code = mine(s, &m, &facts);
-    mined_free(&m);
-    mm_wordnet_free(&wordnet);
-    mmood_labels_free(id);
-    return code;
+    }
+    int mode = option_choose("mode", s->mode, modes);
+    int lemma = option_choose("lemmas", s->lemmas, lemmas);
+    if (mode < 0 || lemma < 0 || !check(s))
+        return EXIT_USAGE;
+    if ((count > 0) != (mode == ENVISION_IMPORT)) {
+        if (count > 0)
+            cli_error("envision --mode %s takes no argument \"%s\"", s->mode, files[0]);
+        else
+            cli_error("--mode import needs files of labels");
+        return EXIT_USAGE;
+    }
+    if (s->dry_run && (mode <= ENVISION_CSP || mode == ENVISION_IMPORT)) {
+        cli_error("--dry-run is for modes that ask models; %s asks none", s->mode);
+        return EXIT_USAGE;
+    }
+    return mode <= ENVISION_CSP ? envision_wordnet(s, &mined_modes[mode], lemma == 1)
+                                : envision_chat(s, (enum envision_mode)mode, files, (size_t)count);
 }
 
 int cmd_envision(int argc, char **argv) {
-    static const char *const modes[] = {"wordnet", "csp", NULL}; /* as mined_modes */
-    static const char *const lemmas[] = {"first", "all", NULL};
-    settings s = {.common = common_options_default(),
-                  .wordnet = "/usr/share/wordnet",
-                  .lemmas = "first",
-                  .keep = 0.15,
-                  .quantile = 0.95};
+    envision_settings s = default_settings();
     int count;
     const option table[] = {
-        OPTION_MODEL(s.common),
         {"id", 0, OPTION_TEXT, &s.id, "FILE", "the in-distribution labels"},
-        {"mode", 0, OPTION_TEXT, &s.mode, "M", "wordnet (NegLabel's way) or csp (CSP's)"},
+        {"mode", 0, OPTION_TEXT, &s.mode, "M",
+         "near, far, mix, text-near, text-far, wordnet (NegLabel's way), csp (CSP's) or import"},
+        {"output", 'o', OPTION_TEXT, &s.out, "FILE", "the file of outlier labels to write"},
+        {"count", 'L', OPTION_TEXT, &s.count, "N",
+         "labels wanted, or 12K: 12 times the ID labels; default 3K near, 500 else"},
+        {"images", 0, OPTION_TEXT, &s.images, "DIR",
+         "near: pictures, in a folder an ID class or named after it"},
+        {"per-class", 0, OPTION_COUNT, &s.per_class, "N", "near: pictures a class; default 1"},
+        {"mix", 0, OPTION_NUMBER, &s.mix, "F", "mix: the near branch's share; default 0.5"},
+        {"category-count", 0, OPTION_COUNT, &s.category_count, "M",
+         "far: broad categories; default 3"},
+        {"draft-count", 0, OPTION_COUNT, &s.draft_count, "N", "far: drafts; default 30"},
+        {"representatives", 0, OPTION_COUNT, &s.representatives, "N",
+         "far: drafts that become pictures; default 10"},
+        {"categories", 0, OPTION_TEXT, &s.categories, "FILE", "far: the categories, not asked for"},
+        {"drafts", 0, OPTION_TEXT, &s.drafts, "FILE", "far: the drafts, not asked for"},
+        {"pictures", 0, OPTION_TEXT, &s.pictures, "DIR",
+         "far: the pictures, not generated; named after what they show"},
+        {"chat-url", 0, OPTION_TEXT, &s.chat_url, "URL",
+         "an OpenAI-compatible server with a multimodal model"},
+        {"chat-model", 0, OPTION_TEXT, &s.chat_model, "NAME", "its name; default the server's own"},
+        {"key-env", 0, OPTION_TEXT, &s.key_env, "NAME",
+         "environment variable with its key; default OPENAI_API_KEY"},
+        {"llm-url", 0, OPTION_TEXT, &s.llm_url, "URL",
+         "another server for categories, sketch and select"},
+        {"llm-model", 0, OPTION_TEXT, &s.llm_model, "NAME", "another model for these"},
+        {"llm-key-env", 0, OPTION_TEXT, &s.llm_key_env, "NAME",
+         "variable with its key; default: --key-env's on the same host, else none"},
+        {"image-url", 0, OPTION_TEXT, &s.image_url, "URL",
+         "far: a picture generator, OpenAI's kind or AUTOMATIC1111's"},
+        {"image-model", 0, OPTION_TEXT, &s.image_model, "NAME",
+         "its model; default the server's own"},
+        {"image-key-env", 0, OPTION_TEXT, &s.image_key_env, "NAME",
+         "variable with its key; default: --key-env's on the same host, else none"},
+        {"image-size", 0, OPTION_TEXT, &s.image_size, "PX", "512 (default), or 768x512"},
+        {"steps", 0, OPTION_COUNT, &s.steps, "N", "of diffusion; default 30"},
+        {"guidance", 0, OPTION_NUMBER, &s.guidance, "G",
+         "how strictly pictures follow the prompt; default 7.5"},
+        {"image-seed", 0, OPTION_SIZE, &s.image_seed, "N",
+         "of the first picture, the next ones count up; default 0"},
+        {"negative", 0, OPTION_TEXT, &s.negative, "TEXT", "what pictures are not to show"},
+        {"prompts", 0, OPTION_TEXT, &s.prompts, "DIR", "prompts of your own: near.txt, ..."},
+        {"per-turn", 0, OPTION_COUNT, &s.per_turn, "N",
+         "labels asked for in one message; default 50"},
+        {"more-rounds", 0, OPTION_COUNT, &s.more_rounds, "N",
+         "messages beyond those that should suffice; default 4"},
+        {"max-tokens", 0, OPTION_COUNT, &s.max_tokens, "N",
+         "of a reply; default 2048, 0 the server's"},
+        {"no-schema", 0, OPTION_FLAG, &s.no_schema, NULL, "do not ask for lists by a JSON schema"},
+        {"jobs", 0, OPTION_COUNT, &s.jobs, "N", "conversations at a time; default 4"},
+        {"image-jobs", 0, OPTION_COUNT, &s.image_jobs, "N",
+         "pictures generated at a time; default 1"},
+        {"timeout", 0, OPTION_NUMBER, &s.timeout, "S",
+         "seconds for one call with its retries; default 300"},
+        {"cache", 0, OPTION_TEXT, &s.cache, "DIR",
+         "where exchanges are kept; default $XDG_CACHE_HOME/mmood/envision"},
+        {"offline", 0, OPTION_FLAG, &s.offline, NULL, "call nobody: all must be in the cache"},
+        {"refresh", 0, OPTION_FLAG, &s.refresh, NULL, "ask again for what is in the cache"},
+        {"dry-run", 0, OPTION_FLAG, &s.dry_run, NULL,
+         "show the prompts and how many calls, call nobody"},
+        {"no-probe", 0, OPTION_FLAG, &s.no_probe, NULL, "do not test that the model sees"},
+        {"phrases", 0, OPTION_TEXT, &s.phrases, "P",
+         "phrases with an ID label in them: keep (default), drop by head, or by any word"},
+        {"keep-hyponyms", 0, OPTION_FLAG, &s.keep_hyponyms, NULL,
+         "keep kinds of ID labels, such as tabby cat for cat"},
         {"wordnet", 0, OPTION_TEXT, &s.wordnet, "DIR",
-         "where data.noun and data.adj are; default /usr/share/wordnet"},
+         "WordNet's files; default " ENVISION_WORDNET "; with models also none"},
+        OPTION_MODEL(s.common),
         {"keep", 0, OPTION_NUMBER, &s.keep, "F",
-         "share of nouns and of adjectives to keep; default 0.15"},
+         "wordnet, csp: share of nouns and of adjectives to keep; default 0.15"},
         {"quantile", 0, OPTION_NUMBER, &s.quantile, "Q",
-         "of a word's cosines with the ID labels; default 0.95"},
+         "wordnet, csp: of a word's cosines with the ID labels; default 0.95"},
         {"lemmas", 0, OPTION_TEXT, &s.lemmas, "L",
-         "first (default) or all words of each set of synonyms"},
+         "wordnet, csp: first (default) or all words of each set of synonyms"},
         {"leave-out", 0, OPTION_TEXT, &s.left_out, "FILES",
          "WordNet's files to pass over, such as noun.person,adj.pert; or none; default the mode's"},
         {"seed", 0, OPTION_COUNT, &s.seed, "N",
          "for the super-class that csp gives each adjective; default 0"},
-        {"output", 'o', OPTION_TEXT, &s.out, "FILE", "the file of outlier labels to write"},
         OPTION_THREADS(s.common),
         OPTION_PRECISION(s.common),
         OPTION_TALK(s.common),
@@ -222,15 +196,5 @@ int cmd_envision(int argc, char **argv) {
     parse_result parsed = options_parse(table, usage, argc, argv, &count);
     if (parsed != PARSE_GO)
         return parsed == PARSE_DONE ? EXIT_DONE : EXIT_USAGE;
-    if (count > 0) {
-        cli_error("envision takes no argument \"%s\"", argv[0]);
-        return EXIT_USAGE;
-    }
-    if (!s.id || !s.mode || !s.out) {
-        cli_error("envision needs --id LABELS, --mode wordnet or csp, and -o OUTLIERS.json");
-        return EXIT_USAGE;
-    }
-    int mode = option_choose("mode", s.mode, modes);
-    int lemma = option_choose("lemmas", s.lemmas, lemmas);
-    return mode < 0 || lemma < 0 ? EXIT_USAGE : run(&s, &mined_modes[mode], lemma == 1);
+    return dispatch(&s, argv, count);
 }

@@ -173,7 +173,7 @@ static void put_templates(mm_buffer *out, const char *const *items, size_t count
         put_list(out, items, count);
 }
 
-static void labels_sha256(char out[65], const mmood_labels *labels) {
+void mined_labels_sha256(char out[65], const mmood_labels *labels) {
     mm_sha256 hash;
     mm_sha256_init(&hash);
     for (size_t i = 0; i < mmood_labels_count(labels); i++) {
@@ -189,7 +189,7 @@ static void put_settings(mm_buffer *out, const mined *m, const mined_facts *fact
     mmood_model_info model;
     char sha256[65];
     mmood_model_describe(facts->model, &model);
-    labels_sha256(sha256, facts->id);
+    mined_labels_sha256(sha256, facts->id);
     mm_buffer_printf(out, "{\n  \"mode\": \"%s\", \"mmood\": \"%s\",\n  \"keep\": ", m->mode->name,
                      mmood_version());
     mm_json_number(out, facts->settings->keep);

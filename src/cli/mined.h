@@ -60,6 +60,9 @@ typedef struct mined_facts {
 /* Appends the document. */
 void mined_write(mm_buffer *out, const mined *m, const mined_facts *facts);
 
+/* SHA-256 of the labels, a newline after each, in hex. */
+void mined_labels_sha256(char out[65], const mmood_labels *labels);
+
 void mined_free(mined *m);
 
 #endif

@@ -1,6 +1,8 @@
 /* options.c - parsing options, and the settings that commands have in common. */
 #include "cli/options.h"
 
+#include "base/buffer.h"
+
 #include <errno.h>
 #include <math.h>
 #include <stdio.h>
@@ -137,8 +139,12 @@ int option_choose(const char *option_name, const char *name, const char *const *
     for (int i = 0; names[i]; i++)
         if (strcmp(name, names[i]) == 0)
             return i;
-    cli_error("option --%s: \"%s\" is not one of %s, %s%s%s", option_name, name, names[0], names[1],
-              names[2] ? ", " : "", names[2] ? names[2] : "");
+    mm_buffer list = {0};
+    for (int i = 0; names[i]; i++)
+        mm_buffer_printf(&list, "%s%s", i ? ", " : "", names[i]);
+    cli_error("option --%s: \"%s\" is not one of %s", option_name, name,
+              list.data ? list.data : "");
+    mm_buffer_free(&list);
     return -1;
 }
 

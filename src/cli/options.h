@@ -81,8 +81,7 @@ parse_result options_parse(const option *table, const char *usage, int argc, cha
 
 void option_list_free(option_list *list);
 
-/* The position of `name` in a list of two or three, NULL-terminated; -1 with a message if it is not
- * there. */
+/* The position of `name` in a NULL-terminated list; -1 with a message if it is not there. */
 int option_choose(const char *option_name, const char *name, const char *const *names);
 
 /* From the common options to the library's; mistakes are explained on stderr and give 0. */

@@ -94,8 +94,8 @@ void mm_chat_free(mm_chat *chat) {
     free(chat);
 }
 
-/* What identifies the exchange: all that the answer depends on, but not where the endpoint is nor
- * what it was found not to take. */
+/* What identifies the exchange: all that the answer depends on, but not where a named model is
+ * served nor what the endpoint was found not to take. */
 static mmood_status make_record(json_t **out, const exchange *x, mmood_error *error) {
     const mm_chat_options *o = &x->chat->options;
     json_t *messages;
@@ -106,6 +106,11 @@ static mmood_status make_record(json_t **out, const exchange *x, mmood_error *er
     *out = json_pack("{s:s, s:s?, s:f, s:i, s:o}", "kind", "chat", "model", o->model, "temperature",
                      o->temperature, "max_tokens", o->max_tokens, "messages", messages);
     int failed = !*out;
+    if (!o->model && o->url) { /* then it is the endpoint that says which model it is */
+        char shown[512];
+        mm_url_show(shown, sizeof shown, o->url);
+        failed |= json_object_set_new(*out, "endpoint", json_string(shown));
+    }
     if (o->seed >= 0)
         failed |= json_object_set_new(*out, "seed", json_integer(o->seed));
     if (x->schema)
@@ -336,6 +341,8 @@ mmood_status mm_chat_send(mm_chat_reply *out, mm_chat *chat, mm_talk *talk, cons
         status = look_up(out, chat, record, error);
     if (status == MMOOD_OK && !out->text)
         status = ask_and_store(out, &x, record, error);
+    if (status == MMOOD_OK)
+        status = mm_exchanges_key(out->key, record, error);
     if (status == MMOOD_OK)
         status = mm_talk_assistant(talk, out->text, error);
     json_decref(record);

@@ -11,6 +11,7 @@ typedef struct mm_chat_reply {
     size_t size;   /* bytes of it; a NUL follows */
     int truncated; /* 1: cut by the limit of tokens, so that its last item may be half */
     int cached;    /* 1: it was not asked for, but found in the cache */
+    char key[65];  /* the exchange's name in the cache; "" if it was not asked by mm_chat_send */
 } mm_chat_reply;
 
 /* Reads a body with code 200. FORMAT when it is not what it should be, IO when it tells an error of

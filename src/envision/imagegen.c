@@ -25,6 +25,7 @@ struct mm_imagegen {
     char *sdapi; /* URLs; NULL offline */
     char *openai;
     char *model;
+    char *negative;
     atomic_int kind;
     atomic_int learnt;
 };
@@ -90,6 +91,14 @@ mmood_status mm_imagegen_create(mm_imagegen **out, const mm_imagegen_options *op
             status = no_memory(error);
         json_decref(valid);
     }
+    if (status == MMOOD_OK && options->negative) {
+        json_t *valid = json_string(options->negative);
+        if (!valid)
+            status = mm_error_set(error, MMOOD_ERROR_ARGUMENT, "the negative prompt is not UTF-8");
+        else if (!(e->negative = strdup(options->negative)))
+            status = no_memory(error);
+        json_decref(valid);
+    }
     if (status == MMOOD_OK && (options->url || !offline)) {
         status = mm_url_sdapi(&e->sdapi, options->url, error);
         if (status == MMOOD_OK)
@@ -103,6 +112,7 @@ mmood_status mm_imagegen_create(mm_imagegen **out, const mm_imagegen_options *op
     }
     e->options.url = NULL;
     e->options.model = e->model;
+    e->options.negative = e->negative;
     *out = e;
     return MMOOD_OK;
 }
@@ -114,6 +124,7 @@ void mm_imagegen_free(mm_imagegen *e) {
     free(e->sdapi);
     free(e->openai);
     free(e->model);
+    free(e->negative);
     free(e);
 }
 
@@ -128,7 +139,19 @@ static mmood_status make_record(json_t **out, const job *j, mmood_error *error) 
                      o->model, "prompt", j->prompt, "width", o->width, "height", o->height, "steps",
                      o->steps, "guidance", o->guidance, "seed", (json_int_t)j->seed, "more_seeds",
                      o->more_seeds);
-    return *out ? MMOOD_OK : no_memory(error);
+    int failed = !*out;
+    if (o->negative)
+        failed |= json_object_set_new(*out, "negative", json_string(o->negative));
+    if (!o->model && j->endpoint->openai) { /* then the endpoint says which model it is */
+        char shown[512];
+        mm_url_show(shown, sizeof shown, j->endpoint->openai);
+        failed |= json_object_set_new(*out, "endpoint", json_string(shown));
+    }
+    if (!failed)
+        return MMOOD_OK;
+    json_decref(*out);
+    *out = NULL;
+    return no_memory(error);
 }
 
 static json_t *sdapi_body(const job *j) {
@@ -137,6 +160,11 @@ static json_t *sdapi_body(const job *j) {
         json_pack("{s:s, s:i, s:i, s:i, s:f, s:I, s:i, s:i}", "prompt", j->prompt, "width",
                   o->width, "height", o->height, "steps", o->steps, "cfg_scale", o->guidance,
                   "seed", (json_int_t)j->seed, "batch_size", 1, "n_iter", 1);
+    if (body && o->negative &&
+        json_object_set_new(body, "negative_prompt", json_string(o->negative)) != 0) {
+        json_decref(body);
+        return NULL;
+    }
     if (body && o->model &&
         json_object_set_new(body, "override_settings",
                             json_pack("{s:s}", "sd_model_checkpoint", o->model)) != 0) {
@@ -400,6 +428,8 @@ mmood_status mm_imagegen_make(mm_generated *out, mm_imagegen *endpoint, const ch
         status = look_up(out, &j, record, error);
     if (status == MMOOD_OK && !out->data)
         status = make_and_store(out, &j, record, error);
+    if (status == MMOOD_OK)
+        status = mm_exchanges_key(out->key, record, error);
     json_decref(record);
     if (status != MMOOD_OK)
         mm_generated_free(out);

@@ -15,8 +15,9 @@ typedef enum mm_imagegen_kind {
 typedef struct mm_imagegen_options {
     const char *url; /* host, or any path of its API; may be NULL with an offline cache */
     mm_imagegen_kind kind;
-    const char *model; /* NULL: the endpoint's own choice */
-    int width;         /* pixels, 64 to 4096 */
+    const char *model;    /* NULL: the endpoint's own choice */
+    const char *negative; /* what the picture is not to show, for sdapi; NULL: nothing */
+    int width;            /* pixels, 64 to 4096 */
     int height;
     int steps;       /* of diffusion, 1 to 1000 */
     double guidance; /* how strictly the text is followed */
@@ -47,6 +48,7 @@ typedef struct mm_generated {
     long long seed; /* that made it; the asked one unless pictures were blank */
     int blank;      /* how many blank pictures came before it */
     int cached;     /* 1: not asked for, but found in the cache */
+    char key[65];   /* the exchange's name in the cache */
 } mm_generated;
 
 /* Makes a picture of `prompt`. One of a single colour, which is what a blocked or broken generator

@@ -63,9 +63,9 @@ says out '"label":"pizza","kind":"id","source":""}'
 expect 0 "$mmood" envision --help
 says out "usage: mmood envision"
 expect 2 "$mmood" envision
-says err "--mode wordnet or csp"
-expect 2 "$mmood" envision -m $model --id "$work/id.txt" --mode far -o "$work/x"
-says err '"far" is not one of wordnet, csp'
+says err "--mode near, far"
+expect 2 "$mmood" envision -m $model --id "$work/id.txt" --mode farther -o "$work/x"
+says err '"farther" is not one of wordnet, csp, near'
 expect 2 "$mmood" envision -m $model --id "$work/id.txt" --mode csp --lemmas some -o "$work/x"
 says err '"some"'
 expect 2 "$mmood" envision -m $model --id "$work/id.txt" --mode csp --leave-out noun.food,verb.motion -o "$work/x"

@@ -23,10 +23,11 @@ struct fake {
     pthread_t acceptor;
     pthread_mutex_t lock;
     int stopping;
-    int connections;
+    int connections; /* slots that were used */
     int count;
     pthread_t threads[MAX_CONNECTIONS];
-    int sockets[MAX_CONNECTIONS];
+    int sockets[MAX_CONNECTIONS]; /* -1: the thread is about to end, and joined before its slot is
+                                     used again */
     fake_request kept[KEPT];
     char url[1024];
 };
@@ -144,12 +145,25 @@ static void *serve(void *argument) {
         }
     }
     pthread_mutex_lock(&c.server->lock);
-    for (int i = 0; i < c.server->connections; i++)
-        if (c.server->sockets[i] == c.socket)
-            c.server->sockets[i] = -1;
-    pthread_mutex_unlock(&c.server->lock);
+    int slot = 0;
+    while (c.server->sockets[slot] != c.socket)
+        slot++;
     close(c.socket);
+    c.server->sockets[slot] = -1;
+    pthread_mutex_unlock(&c.server->lock);
     return NULL;
+}
+
+/* With the lock held; a thread whose socket is -1 needs it no more. */
+static int free_slot(fake *server) {
+    for (int i = 0; i < server->connections; i++)
+        if (server->sockets[i] < 0) {
+            pthread_join(server->threads[i], NULL);
+            return i;
+        }
+    if (server->connections == MAX_CONNECTIONS)
+        die("fake endpoint: too many connections");
+    return server->connections++;
 }
 
 static void *accept_all(void *argument) {
@@ -162,12 +176,13 @@ static void *accept_all(void *argument) {
             return NULL;
         }
         connection *c = malloc(sizeof *c);
-        if (!c || server->connections == MAX_CONNECTIONS)
-            die("fake endpoint: too many connections");
+        if (!c)
+            die("fake endpoint");
         *c = (connection){server, socket};
         pthread_mutex_lock(&server->lock);
-        server->sockets[server->connections] = socket;
-        if (pthread_create(&server->threads[server->connections++], NULL, serve, c) != 0)
+        int slot = free_slot(server);
+        server->sockets[slot] = socket;
+        if (pthread_create(&server->threads[slot], NULL, serve, c) != 0)
             die("fake endpoint");
         pthread_mutex_unlock(&server->lock);
     }

@@ -1,0 +1,87 @@
+/* envision_dry.c - mmood envision --dry-run: what would be asked, and how much of it. */
+#include "cli/envision.h"
+
+#include "base/error.h"
+#include "envision/probe.h"
+#include "envision/talk.h"
+
+#include <stdio.h>
+#include <string.h>
+
+enum { BYTES_A_TOKEN = 4, TOKENS_A_PICTURE = 1000, TOKENS_A_NAME = 4 };
+
+static void count_tokens(envision_dry *dry, const mm_talk *talk) {
+    for (size_t i = 0; i < talk->count; i++) {
+        dry->tokens_in += strlen(talk->messages[i].text) / BYTES_A_TOKEN + 4;
+        dry->tokens_in += talk->messages[i].count * TOKENS_A_PICTURE;
+        dry->pictures_sent += talk->messages[i].count;
+    }
+}
+
+/* Answers with as many invented names as are asked for, all different. */
+static mmood_status ask(mm_chat_reply *out, void *context, const mm_question *question,
+                        mm_talk *talk, mmood_error *error) {
+    envision_dry *dry = context;
+    const talk_message *last = &talk->messages[talk->count - 1];
+    if (dry->calls[question->prompt]++ == 0)
+        mm_buffer_printf(&dry->out, "---- %s%s\n%s\n\n", mm_prompt_name(question->prompt),
+                         last->count > 0 ? ", with pictures" : "", last->text);
+    count_tokens(dry, talk);
+    dry->tokens_out += question->wanted * TOKENS_A_NAME;
+    mm_buffer reply = {0};
+    mm_buffer_puts(&reply, question->prompt == MM_PROMPT_PROBE
+                               ? "an orange triangle, a purple circle, 47"
+                               : "");
+    for (size_t i = 0; i < question->wanted; i++)
+        mm_buffer_printf(&reply, "- invented name %zu\n", ++dry->invented);
+    *out = (mm_chat_reply){0};
+    if (reply.failed) {
+        mm_buffer_free(&reply);
+        return mm_error_set(error, MMOOD_ERROR_MEMORY, "no memory for a reply");
+    }
+    out->text = reply.data;
+    out->size = reply.size;
+    return mm_talk_assistant(talk, out->text, error);
+}
+
+static mmood_status draw(mm_generated *out, void *context, const char *prompt, long long seed,
+                         mmood_error *error) {
+    envision_dry *dry = context;
+    mm_buffer picture = {0};
+    if (dry->drawn++ == 0)
+        mm_buffer_printf(&dry->out, "---- picture, seed %lld\n%s\n\n", seed, prompt);
+    *out = (mm_generated){0};
+    mmood_status status = mm_probe_picture(&picture, error);
+    if (status != MMOOD_OK) {
+        mm_buffer_free(&picture);
+        return status;
+    }
+    out->data = (uint8_t *)picture.data;
+    out->size = picture.size;
+    out->type = "jpg";
+    out->seed = seed;
+    return MMOOD_OK;
+}
+
+void envision_dry_connect(mm_asker *asker, envision_dry *dry) {
+    asker->context = dry;
+    asker->ask = ask;
+    asker->draw = draw;
+    asker->progress = NULL;
+    asker->jobs = 1; /* it counts without locks */
+    asker->draw_jobs = 1;
+}
+
+void envision_dry_print(envision_dry *dry) {
+    size_t calls = 0;
+    fputs(dry->out.data ? dry->out.data : "", stdout);
+    for (int i = 0; i < MM_PROMPTS; i++) {
+        if (dry->calls[i] > 0)
+            printf("%-12s %zu call%s\n", mm_prompt_name((mm_prompt)i), dry->calls[i],
+                   dry->calls[i] == 1 ? "" : "s");
+        calls += dry->calls[i];
+    }
+    printf("\n%zu calls of language models, %zu pictures sent, %zu pictures to generate; about %zu "
+           "tokens in and %zu out, if every answer is full and new\n",
+           calls, dry->pictures_sent, dry->drawn, dry->tokens_in, dry->tokens_out);
+}

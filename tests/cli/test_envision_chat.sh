@@ -1,0 +1,266 @@
+#!/bin/sh
+# mmood envision with models, played by fake_models: what each style of reply becomes, near, far and mix with all that goes
+# wrong, the cache, and a run that is killed and goes on. Runs in tests/.
+#   test_envision_chat.sh PROGRAM FAKE_MODELS
+set -u
+. cli/lib.sh
+case $2 in /*) models=$2 ;; *) models=$PWD/$2 ;; esac
+server=
+trap 'stop; rm -rf "$work"' EXIT
+unset OPENAI_API_KEY
+
+stop() {
+    [ -z "$server" ] || { kill "$server" && wait "$server"; } 2>/dev/null
+    server=
+}
+
+# start SCENARIO [DELAY_MS]: sets $url; its log is empty.
+start() {
+    stop
+    rm -f "$work/port"
+    : >"$work/log"
+    "$models" "$1" "$work/port" "$work/log" "${2:-0}" &
+    server=$!
+    for _ in 1 2 3 4 5 6 7 8 9 10 11 12 13 14 15 16 17 18 19 20; do
+        [ -s "$work/port" ] && break
+        sleep 0.1
+    done
+    url=http://127.0.0.1:$(cat "$work/port")
+}
+
+# envision CODE ARGUMENT...: runs it with a cache of its own, to $work/o.json.
+envision() {
+    want=$1
+    shift
+    rm -rf "$work/cache" "$work/o.json"
+    expect "$want" "$mmood" envision --id "$work/id.txt" --chat-url "$url" --cache "$work/cache" -o "$work/o.json" \
+        --wordnet none --timeout 20 "$@"
+}
+
+# labels LABEL|LABEL...: exactly these are in the file.
+labels() {
+    checks=$((checks + 1))
+    got=$(sed -n 's/^  {"label": "\([^"]*\)", "source": .*/\1/p' "$work/o.json" 2>/dev/null | tr '\n' '|')
+    [ "$got" = "$1|" ] || fail "labels $got, expected $1"
+}
+
+# calls N: so many answers were given.
+calls() {
+    checks=$((checks + 1))
+    [ "$(wc -l <"$work/log")" = "$1" ] || fail "$(wc -l <"$work/log") calls, expected $1"
+}
+
+printf 'cat\ndog\npolar bear\n' >"$work/id.txt"
+
+# ---- styles of reply, and labels that are not outliers
+try() {
+    start "$1"
+    envision 0 --mode text-far -L 6
+    labels "$2"
+}
+try dash 'gray wolf|owl|red fox'
+calls 3 # twice nothing new
+says err "only 3 of 6 labels were found"
+try numbered 'gray wolf|owl|red fox|hyena|raccoon'
+try comma 'gray wolf|owl|red fox|hyena|raccoon'
+try bashfence 'gray wolf|owl'
+try concat 'gray wolf|owl|red fox|hyena'
+try cut 'gray wolf|owl'
+says err "ends in the middle"
+says o.json '"label": "red fo", "reason": "cut off in the middle"'
+try dups 'gray wolf|owl'
+says o.json '"label": "gray wolves", "reason": "it is there already, as \"gray wolf\""'
+try entities 'tom & jerry mouse|café crème|café'
+try idleak 'hot dog|tabby cat|gray wolf|teddy bear'
+says o.json '"label": "Cats", "reason": "a form of the ID label \"cat\""'
+envision 0 --mode text-far -L 6 --phrases head
+labels 'gray wolf|teddy bear'
+try noschema 'gray wolf|owl|red fox'
+calls 4 # the schema was refused once
+start refusal
+envision 1 --mode text-far
+says err "I'm sorry, but I can't assist with that request."
+checks=$((checks + 1))
+[ ! -e "$work/o.json" ] || fail "a refusal left a file"
+
+# ---- the cache: a rerun asks nobody, offline neither; another prompt does
+start good
+envision 0 --mode text-near -L 4K
+calls 3
+says o.json '"source": "text-near, from '"'cat'"'", "branch": "text-near", "class": "cat", "exchange": "'
+cp "$work/o.json" "$work/first.json"
+expect 0 "$mmood" envision --id "$work/id.txt" --chat-url "$url" --cache "$work/cache" -o "$work/again.json" \
+    --wordnet none --mode text-near -L 4K
+same "$work/first.json" "$work/again.json"
+calls 3
+expect 0 "$mmood" envision --id "$work/id.txt" --chat-url "$url" --cache "$work/cache" -o "$work/again.json" \
+    --wordnet none --mode text-near -L 4K --offline
+same "$work/first.json" "$work/again.json"
+calls 3
+expect 1 "$mmood" envision --id "$work/id.txt" --chat-url "$url" --cache "$work/cache" -o "$work/x.json" \
+    --wordnet none --mode text-near -L 5K --offline
+says err "--offline forbids to ask"
+calls 3
+expect 0 "$mmood" envision --id "$work/id.txt" --chat-url "$url" --cache "$work/cache" -o "$work/again.json" \
+    --wordnet none --mode text-near -L 4K --refresh
+calls 6
+for form in / /v1 /v1/ /v1/chat/completions; do
+    expect 0 "$mmood" envision --id "$work/id.txt" --chat-url "$url$form" --cache "$work/cache2" -o "$work/again.json" \
+        --wordnet none --mode text-near -L 4K
+    same "$work/first.json" "$work/again.json"
+done
+calls 9 # all forms are one endpoint
+mkdir "$work/prompts"
+echo 'Name {count} things like {class}.' >"$work/prompts/text-near.txt"
+envision 0 --mode text-near -L 4K --prompts "$work/prompts" --chat-model tiny
+calls 12
+says o.json '"model": "tiny"'
+checks=$((checks + 1))
+grep -rqF 'Name 4 things like polar bear.' "$work/cache" || fail "the prompt of one's own was not used"
+
+# ---- near: a folder a class, or files of its name
+mkdir -p "$work/images/cat" "$work/images/Dog"
+cp data/image/ok.jpg "$work/images/cat/1.jpg"
+cp data/image/exif6.jpg "$work/images/Dog/a.jpg"
+cp data/image/syn_640x427.png "$work/images/polar_bear_2.png"
+cp data/image/syn_640x427.png "$work/images/other.png"
+start good
+envision 0 --mode near --images "$work/images"
+calls 4 # the probe, and one a class
+says o.json '"source": "near branch, from '"'polar bear'"'"'
+cp data/image/trunc.jpg "$work/images/Dog/a.jpg"
+envision 3 --mode near --images "$work/images" --per-class 2
+says err "near, dog: $work/images/Dog/a.jpg"
+says o.json '"subject": "dog"'
+rm "$work/images/polar_bear_2.png"
+envision 3 --mode near --images "$work/images"
+says err "near, polar bear: there is no picture of it"
+envision 2 --mode near
+says err "--images DIR"
+envision 1 --mode near --images "$work/prompts"
+says err "holds no pictures"
+
+# ---- models that do not see
+start blind
+envision 1 --mode near --images "$work/images"
+says err "does not seem to see pictures"
+says err "--mmproj"
+calls 1
+start no-projector
+envision 1 --mode far --image-url "$url"
+says err "does not take pictures here"
+calls 1
+
+# ---- some classes fail, the others are done
+start one-refuses
+envision 3 --mode text-near
+says err "text-near, dog: "
+says o.json '"step": "text-near", "subject": "dog", "error": '
+start one-hangs
+envision 3 --mode text-near --timeout 1
+says err "no complete answer within 1 s"
+start hang
+envision 1 --mode text-far --timeout 1
+says err "no complete answer within 1 s"
+stop
+envision 1 --mode text-near --timeout 2
+says err "text-near, cat: "
+
+# ---- far and mix
+start good
+envision 0 --mode far -L 20 --image-url "$url" --draft-count 6 --representatives 3
+says o.json '"drafts": {"names": ["'
+says o.json '"branch": "far", "picture": "'
+cp "$work/o.json" "$work/first.json"
+n=$(wc -l <"$work/log")
+expect 0 "$mmood" envision --id "$work/id.txt" --chat-url "$url" --cache "$work/cache" -o "$work/again.json" --wordnet none \
+    --mode far -L 20 --image-url "$url" --draft-count 6 --representatives 3 --offline
+same "$work/first.json" "$work/again.json"
+calls "$n"
+envision 0 --mode far -L 8 --pictures "$work/images/cat" --no-probe
+says o.json '"given_pictures": [{"label": "1", "path"'
+printf 'broom\nrug\n' >"$work/drafts.txt"
+envision 0 --mode far -L 8 --drafts "$work/drafts.txt" --image-url "$url"
+says o.json '"drafts": {"names": ["broom", "rug"], "given": true}'
+n=$(wc -l <"$work/log")
+envision 2 --mode far -L 8 --drafts "$work/drafts.txt"
+says err "--image-url"
+calls "$n"
+cp data/image/syn_640x427.png "$work/images/polar_bear_2.png"
+cp data/image/exif6.jpg "$work/images/Dog/a.jpg"
+envision 0 --mode mix -L 12 --mix 0.25 --images "$work/images" --drafts "$work/drafts.txt" --image-url "$url"
+checks=$((checks + 2))
+[ "$(grep -c '^  {"label": .*"source": "near branch' "$work/o.json")" -ge 3 ] || fail "mix has too few near labels"
+[ "$(grep -c '^  {"label": "[^"]*", "source": "far branch' "$work/o.json")" = 9 ] || fail "mix has not 9 far labels"
+printf 'broom\nlamp\n' >"$work/drafts.txt"
+start some-black
+envision 3 --mode far -L 6 --drafts "$work/drafts.txt" --image-url "$url" --no-probe
+says err "generate, lamp: all 4 pictures were of one colour"
+lacks o.json '"picture": "lamp"'
+start black
+envision 1 --mode far -L 6 --drafts "$work/drafts.txt" --image-url "$url" --no-probe
+says err "of one colour"
+
+# ---- nothing is asked
+start good
+expect 0 "$mmood" envision --id "$work/id.txt" --mode far -L 100 --dry-run
+says out "---- categories"
+says out "cat, dog, polar bear"
+says out "---- elaborate, with pictures"
+says out "14 calls of language models, 11 pictures sent, 10 pictures to generate"
+printf '{"cat": ["Lynx", "tabby cats", "dog"], "dog": ["wolf", "lynx"]}' >"$work/eoe.json"
+envision 0 --mode import "$work/eoe.json"
+labels 'lynx|tabby cats|wolf'
+calls 0
+
+# ---- the key
+OPENAI_API_KEY=sk-very-secret-0123
+export OPENAI_API_KEY
+envision 0 --mode text-far -L 6 -v
+unset OPENAI_API_KEY
+lacks err sk-very-secret
+checks=$((checks + 1))
+if grep -rqF sk-very-secret "$work/cache" "$work/o.json"; then fail "the key is in a file"; fi
+
+# ---- killed and begun again: the same file, and nothing that was kept is paid twice
+i=0
+while [ $i -lt 120 ]; do
+    i=$((i + 1))
+    echo "class $i x"
+done >"$work/many.txt"
+start good 8
+many="$mmood envision --id $work/many.txt --chat-url $url --wordnet none --mode text-near -L 5K --jobs 4"
+expect 0 $many --cache "$work/c1" -o "$work/whole.json" --quiet
+once=$(wc -l <"$work/log")
+: >"$work/log"
+rm -f "$work/killed.json"
+kills=0
+for wait in 0.08 0.15 0.11 0.2 0.05 0.13; do
+    $many --cache "$work/c2" -o "$work/killed.json" --quiet 2>/dev/null &
+    run=$!
+    sleep $wait
+    if kill -9 $run 2>/dev/null; then kills=$((kills + 1)); fi
+    wait $run 2>/dev/null
+done
+expect 0 $many --cache "$work/c2" -o "$work/killed.json" --quiet
+same "$work/whole.json" "$work/killed.json"
+checks=$((checks + 1))
+paid=$(wc -l <"$work/log")
+[ "$paid" -le $((once + 4 * kills)) ] || fail "$paid calls after $kills kills, expected at most $once and 4 a kill"
+
+# ---- wrong usage
+expect 2 "$mmood" envision --id "$work/id.txt" --mode text-far -o "$work/x"
+says err "--chat-url"
+for wrong in '-L 0' '-L 12X' '-L -3' '--jobs 0' '--mix 2' '--phrases some' '--timeout -1' '--offline --refresh' \
+    '--image-size big --image-url localhost' '--chat-url ftp://host'; do
+    expect 2 "$mmood" envision --id "$work/id.txt" --mode text-far --chat-url "$url" --cache "$work/c3" -o "$work/x" $wrong
+done
+expect 2 "$mmood" envision --id "$work/id.txt" --mode text-far --chat-url "$url" -o "$work/x" "$work/id.txt"
+expect 2 "$mmood" envision --id "$work/id.txt" --mode import -o "$work/x"
+expect 2 "$mmood" envision --id "$work/id.txt" --mode wordnet -o "$work/x" --dry-run
+expect 1 "$mmood" envision --id "$work/id.txt" --mode text-far --chat-url "$url" --prompts "$work/images" -o "$work/x"
+says err "none of the prompts"
+expect 1 "$mmood" envision --id "$work/id.txt" --mode text-far --chat-url "$url" --wordnet "$work" -o "$work/x"
+says err "data.noun"
+
+finish
