@@ -10,7 +10,7 @@
 
 typedef struct mm_chat_options {
     const char *url;      /* see mm_url_openai; may be NULL with an offline cache */
-    const char *model;    /* NULL: the endpoint's own choice */
+    const char *model;    /* NULL: the endpoint's own choice; exchanges are then found by its URL */
     double temperature;   /* 0 for the same answer every time */
     int max_tokens;       /* of a reply; 0: the endpoint's default */
     long long seed;       /* < 0: none is sent */

@@ -209,6 +209,7 @@ static void test_pictures(void **unused) {
     mm_generated made;
     mmood_error error;
     mm_imagegen_options options = mm_imagegen_options_default();
+    options.model = "sd";
     options.url = fake_url(server, "");
     options.cache = open_cache(MM_EXCHANGES_USE);
     for (int i = 0; i < 4; i++) {
