@@ -1,5 +1,5 @@
 # Finds the Debian packages that mmood is built on; README.md gives each one's reason. All are required but
-# cmocka: without it there are no tests (MMOOD_TESTS).
+# cmocka, without which there are no tests (MMOOD_TESTS), and libmicrohttpd, without which there is no server.
 find_package(PkgConfig REQUIRED)
 find_package(Threads REQUIRED)
 find_package(JPEG REQUIRED)
@@ -37,3 +37,7 @@ if(MMOOD_BUILD_TESTS)
   pkg_check_modules(CMOCKA IMPORTED_TARGET cmocka)
   set(MMOOD_TESTS ${CMOCKA_FOUND})
 endif()
+
+# The server suspends connections while the model works, which 0.9.71 and later do without faults.
+pkg_check_modules(MICROHTTPD IMPORTED_TARGET libmicrohttpd>=0.9.71)
+set(MMOOD_SERVE ${MICROHTTPD_FOUND})

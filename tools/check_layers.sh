@@ -1,5 +1,5 @@
 #!/bin/sh
-# Who may include whom: cli > eval > detect > clip > image > base; cli > envision > image > base. And: dnnl.h in one file only, codec
+# Who may include whom: cli > serve > eval > detect > clip > image > base; cli > envision > image > base. And: dnnl.h in one file only, codec
 # headers in src/image only.
 cd "$(dirname "$0")/.."
 status=0
@@ -15,7 +15,8 @@ may_include() {
     detect) echo "detect clip image base" ;;
     eval) echo "eval detect clip image base" ;;
     envision) echo "envision image base" ;;
-    cli) echo "cli envision eval detect clip image base" ;;
+    serve) echo "serve eval detect clip image base" ;;
+    cli) echo "cli serve envision eval detect clip image base" ;;
     esac
 }
 include='^[[:space:]]*#[[:space:]]*include[[:space:]]*[<"]'
@@ -40,5 +41,8 @@ for file in $(git grep -lE "$include(jpeglib|jerror|turbojpeg|spng|png|webp/|gif
 done
 for file in $(git grep -lE "${include}curl/" -- '*.c' '*.h' | grep -vxE 'src/envision/(http|url|http_internal)\.[ch]'); do
     complain "$file includes curl.h; only src/envision/http.c and url.c may"
+done
+for file in $(git grep -lE "${include}microhttpd" -- '*.c' '*.h' | grep -vx 'src/serve/server_internal.h'); do
+    complain "$file includes microhttpd.h; only src/serve/server_internal.h may"
 done
 exit $status

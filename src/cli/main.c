@@ -22,6 +22,9 @@ static const struct {
     {"calibrate", cmd_calibrate, "set a threshold from in-distribution pictures"},
     {"score", cmd_score, "judge pictures with a detector"},
     {"eval", cmd_eval, "FPR95, AUROC and AUPR from a table of scores"},
+#ifdef MMOOD_SERVE
+    {"serve", cmd_serve, "judge pictures over HTTP"},
+#endif
 };
 
 enum { COMMANDS = sizeof commands / sizeof *commands };

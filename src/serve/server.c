@@ -1,0 +1,320 @@
+/* server.c - the daemon: listening, connections that take too long, reloading, ending. */
+#include "serve/server.h"
+
+#include "base/error.h"
+#include "base/sha256.h"
+#include "base/text.h"
+#include "serve/clock.h"
+#include "serve/server_internal.h"
+
+#include <arpa/inet.h>
+#include <errno.h>
+#include <netdb.h>
+#include <poll.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+/* Seconds for which idle connections are kept when the server ends: a request may be on its way. */
+static const double drain_grace = 0.25;
+
+mm_server_options mm_server_options_default(void) {
+    mm_server_options options = {.listen = "127.0.0.1:8080",
+                                 .body_limit = (size_t)32 << 20,
+                                 .connections = 512,
+                                 .head_timeout = 10,
+                                 .body_timeout = 30,
+                                 .deadline = 10,
+                                 .crew = {.image = mmood_image_options_default(),
+                                          .batch = 32,
+                                          .wait = 0.002,
+                                          .queue = 256,
+                                          .items = 64}};
+    options.crew.image.max_pixels = 50000000;
+    return options;
+}
+
+/* ---- Listening ----------------------------------------------------------------------------- */
+
+/* Splits "[::1]:8080", "127.0.0.1:8080" or ":8080". */
+static mmood_status split(char *host, size_t room, const char **port, const char *listen,
+                          mmood_error *error) {
+    const char *colon = strrchr(listen, ':');
+    size_t n = colon ? (size_t)(colon - listen) : 0;
+    const char *from = listen;
+    if (n >= 2 && listen[0] == '[' && listen[n - 1] == ']') {
+        from++;
+        n -= 2;
+    } else if (n && memchr(listen, ':', n)) {
+        colon = NULL;
+    }
+    if (!colon || !colon[1] || n >= room)
+        return mm_error_set(error, MMOOD_ERROR_ARGUMENT,
+                            "\"%s\" is no address to listen at; expected such as 127.0.0.1:8080, "
+                            "[::1]:8080 or :8080",
+                            listen);
+    memcpy(host, from, n);
+    host[n] = '\0';
+    *port = colon + 1;
+    return MMOOD_OK;
+}
+
+/* "http://127.0.0.1:8080" of a bound socket. */
+static void describe(char *out, size_t room, int s) {
+    struct sockaddr_storage address;
+    socklen_t size = sizeof address;
+    char host[64] = "", port[16] = "";
+    if (getsockname(s, (struct sockaddr *)&address, &size) == 0)
+        getnameinfo((struct sockaddr *)&address, size, host, sizeof host, port, sizeof port,
+                    NI_NUMERICHOST | NI_NUMERICSERV);
+    snprintf(out, room, strchr(host, ':') ? "http://[%s]:%s" : "http://%s:%s", host, port);
+}
+
+static mmood_status open_socket(int *out, const char *listen_at, mmood_error *error) {
+    char host[256];
+    const char *port = NULL;
+    struct addrinfo *found,
+        hints = {.ai_socktype = SOCK_STREAM, .ai_flags = AI_PASSIVE | AI_NUMERICSERV};
+    mmood_status status = split(host, sizeof host, &port, listen_at, error);
+    if (status != MMOOD_OK)
+        return status;
+    int code = getaddrinfo(host[0] ? host : NULL, port, &hints, &found);
+    if (code != 0)
+        return mm_error_set(error, MMOOD_ERROR_ARGUMENT, "\"%s\" is no address to listen at: %s",
+                            listen_at, gai_strerror(code));
+    int one = 1;
+    int s = socket(found->ai_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+    if (s >= 0)
+        setsockopt(s, SOL_SOCKET, SO_REUSEADDR, &one, sizeof one);
+    int failed = s < 0 || bind(s, found->ai_addr, found->ai_addrlen) != 0 || listen(s, 511) != 0;
+    int why = errno;
+    freeaddrinfo(found);
+    if (failed) {
+        if (s >= 0)
+            close(s);
+        return mm_error_set(error, MMOOD_ERROR_IO, "cannot listen at %s: %s", listen_at,
+                            strerror(why));
+    }
+    *out = s;
+    return MMOOD_OK;
+}
+
+static mmood_status start_daemon(mm_server *server, mmood_error *error) {
+    int s = -1;
+    mmood_status status = open_socket(&s, server->options.listen, error);
+    if (status != MMOOD_OK)
+        return status;
+    describe(server->url, sizeof server->url, s);
+    server->daemon = MHD_start_daemon(
+        MHD_USE_EPOLL_INTERNAL_THREAD | MHD_ALLOW_SUSPEND_RESUME, 0, NULL, NULL, mm_http_handle,
+        server, MHD_OPTION_LISTEN_SOCKET, s, MHD_OPTION_NOTIFY_COMPLETED, mm_http_completed, server,
+        MHD_OPTION_NOTIFY_CONNECTION, mm_http_connected, server, MHD_OPTION_CONNECTION_LIMIT,
+        (unsigned)server->options.connections, MHD_OPTION_CONNECTION_TIMEOUT,
+        (unsigned)(server->options.body_timeout + 1), MHD_OPTION_CONNECTION_MEMORY_LIMIT,
+        (size_t)65536, MHD_OPTION_END);
+    if (server->daemon)
+        return MMOOD_OK;
+    close(s);
+    return mm_error_set(
+        error, MMOOD_ERROR_IO,
+        "the HTTP daemon for %s cannot be started: is the limit of open files below "
+        "%zu?",
+        server->url, server->options.connections);
+}
+
+mmood_status mm_server_create(mm_server **out, const mmood_model *model,
+                              const mm_server_options *options, mmood_error *error) {
+    *out = NULL;
+    mm_server *server = calloc(1, sizeof *server);
+    if (!server)
+        return mm_error_set(error, MMOOD_ERROR_MEMORY, "no memory for the server");
+    server->options = *options;
+    server->model = model;
+    server->listening = -1;
+    server->body_budget = 8 * options->body_limit;
+    if (server->body_budget < (size_t)256 << 20)
+        server->body_budget = (size_t)256 << 20;
+    mmood_model_describe(model, &server->model_info);
+    pthread_mutex_init(&server->peers_lock, NULL);
+    mm_metrics_init(&server->metrics);
+    if (options->token) {
+        mm_sha256 hash;
+        mm_sha256_init(&hash);
+        mm_sha256_update(&hash, options->token, strlen(options->token));
+        mm_sha256_finish(server->token_hash, &hash);
+    }
+    mmood_status status = mm_fleet_open(&server->fleet, options->paths, options->path_count, model,
+                                        &options->crew.image, options->crew.threads, error);
+    server->fleet_opened = 1;
+    if (status == MMOOD_OK)
+        status = mm_crew_create(&server->crew, model, &options->crew, &server->metrics, error);
+    if (status == MMOOD_OK)
+        status = start_daemon(server, error);
+    if (status != MMOOD_OK) {
+        mm_server_free(server);
+        return status;
+    }
+    *out = server;
+    return MMOOD_OK;
+}
+
+const char *mm_server_url(const mm_server *server) {
+    return server->url;
+}
+
+/* ---- Connections --------------------------------------------------------------------------- */
+
+void mm_http_connected(void *context, struct MHD_Connection *connection, void **socket_context,
+                       enum MHD_ConnectionNotificationCode what) {
+    mm_server *server = context;
+    mm_peer *peer = *socket_context;
+    pthread_mutex_lock(&server->peers_lock);
+    if (what == MHD_CONNECTION_NOTIFY_STARTED && (peer = calloc(1, sizeof *peer))) {
+        const union MHD_ConnectionInfo *info =
+            MHD_get_connection_info(connection, MHD_CONNECTION_INFO_CONNECTION_FD);
+        *peer = (mm_peer){.next = server->peers,
+                          .socket = info ? info->connect_fd : -1,
+                          .state = PEER_NEW,
+                          .since = mm_now()};
+        if (server->peers)
+            server->peers->previous = peer;
+        server->peers = peer;
+        server->peer_count++;
+        *socket_context = peer;
+    } else if (what == MHD_CONNECTION_NOTIFY_CLOSED && peer) {
+        if (peer->next)
+            peer->next->previous = peer->previous;
+        if (peer->previous)
+            peer->previous->next = peer->next;
+        else
+            server->peers = peer->next;
+        server->peer_count--;
+        free(peer);
+        *socket_context = NULL;
+    }
+    pthread_mutex_unlock(&server->peers_lock);
+}
+
+void mm_peer_set(mm_server *server, mm_peer *peer, int state) {
+    if (!peer)
+        return;
+    pthread_mutex_lock(&server->peers_lock);
+    peer->state = state;
+    peer->since = mm_now();
+    pthread_mutex_unlock(&server->peers_lock);
+}
+
+void mm_server_tick(mm_server *server) {
+    static const char late[] = "HTTP/1.1 408 Request Timeout\r\nContent-Length: 0\r\n"
+                               "Connection: close\r\n\r\n";
+    double now = mm_now();
+    int draining = atomic_load(&server->draining);
+    pthread_mutex_lock(&server->peers_lock);
+    for (mm_peer *peer = server->peers; peer; peer = peer->next) {
+        double waited = now - peer->since;
+        int sending = peer->state == PEER_SENDING;
+        double limit = sending ? server->options.body_timeout : server->options.head_timeout;
+        if (draining && peer->state == PEER_IDLE) {
+            waited = now - server->drained_at;
+            limit = drain_grace;
+        }
+        if (peer->state == PEER_ANSWERING || peer->socket < 0 || waited <= limit)
+            continue;
+        if (sending) { /* nothing of an answer has been sent yet, so this can be one */
+            send(peer->socket, late, sizeof late - 1, MSG_DONTWAIT | MSG_NOSIGNAL);
+            mm_metrics_trouble(&server->metrics, MM_TROUBLE_TIMEOUT);
+        }
+        shutdown(peer->socket, SHUT_RDWR); /* the daemon sees the end and closes it */
+        peer->state = PEER_ANSWERING;
+    }
+    pthread_mutex_unlock(&server->peers_lock);
+}
+
+/* ---- Log ----------------------------------------------------------------------------------- */
+
+void mm_server_log(mm_server *server, const mm_buffer *line) {
+    if (server->options.log && line->data && !line->failed)
+        server->options.log(server->options.context, line->data);
+}
+
+static void report_reload(void *context, const char *name, const mmood_error *error) {
+    mm_server *server = context;
+    mm_buffer line = {0};
+    mm_metrics_reload(&server->metrics, error != NULL);
+    mm_buffer_puts(&line, error ? "{\"event\":\"reload refused\",\"detector\":"
+                                : "{\"event\":\"reloaded\",\"detector\":");
+    mm_json_text(&line, name);
+    mm_buffer_puts(&line, ",\"error\":");
+    mm_json_text(&line, error ? error->message : NULL);
+    mm_buffer_puts(&line, "}");
+    mm_server_log(server, &line);
+    mm_buffer_free(&line);
+}
+
+size_t mm_server_reload(mm_server *server) {
+    return mm_fleet_reload(&server->fleet, report_reload, server);
+}
+
+/* ---- Ending -------------------------------------------------------------------------------- */
+
+void mm_server_drain(mm_server *server) {
+    if (atomic_exchange(&server->draining, 1))
+        return;
+    pthread_mutex_lock(&server->peers_lock);
+    server->drained_at = mm_now();
+    pthread_mutex_unlock(&server->peers_lock);
+    server->listening = MHD_quiesce_daemon(server->daemon);
+    /* Clients whose connections the system has taken already count as accepted. */
+    for (;;) {
+        struct sockaddr_storage address;
+        socklen_t size = sizeof address;
+        int s = accept(server->listening, (struct sockaddr *)&address, &size);
+        if (s < 0)
+            break;
+        MHD_add_connection(server->daemon, s, (struct sockaddr *)&address, size);
+    }
+    if (server->listening >= 0)
+        close(server->listening);
+    server->listening = -1;
+}
+
+size_t mm_server_busy(mm_server *server) {
+    size_t busy = atomic_load(&server->busy);
+    int draining = atomic_load(&server->draining);
+    pthread_mutex_lock(&server->peers_lock);
+    /* New connections, whose requests are on their way, and for a moment idle ones too. */
+    for (const mm_peer *peer = server->peers; peer && busy == 0 && draining; peer = peer->next)
+        busy += peer->state == PEER_NEW ||
+                (peer->state == PEER_IDLE && mm_now() - server->drained_at <= drain_grace);
+    pthread_mutex_unlock(&server->peers_lock);
+    return busy;
+}
+
+void mm_server_free(mm_server *server) {
+    if (!server)
+        return;
+    if (server->daemon) {
+        mm_server_drain(server);
+        mm_crew_abandon(server->crew);
+        pthread_mutex_lock(&server->peers_lock);
+        for (mm_peer *peer = server->peers; peer; peer = peer->next)
+            if (peer->state != PEER_ANSWERING && peer->socket >= 0)
+                shutdown(peer->socket, SHUT_RDWR);
+        pthread_mutex_unlock(&server->peers_lock);
+        /* Connections that wait for the crew have to be woken before the daemon may stop: the
+         * crew does so as it hurries through what it has. */
+        while (atomic_load(&server->waiting) > 0)
+            poll(NULL, 0, 5);
+        for (int i = 0; i < 100 && atomic_load(&server->busy) > 0; i++)
+            poll(NULL, 0, 5); /* answers on their way out */
+        MHD_stop_daemon(server->daemon);
+    }
+    mm_crew_free(server->crew);
+    if (server->fleet_opened)
+        mm_fleet_free(&server->fleet);
+    pthread_mutex_destroy(&server->peers_lock);
+    pthread_mutex_destroy(&server->metrics.lock);
+    free(server);
+}
