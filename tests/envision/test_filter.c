@@ -327,7 +327,7 @@ static void test_real_wordnet(void **unused) {
     (void)unused;
     static const char folder[] = "/usr/share/wordnet";
     uint8_t *data = NULL, *list = NULL;
-    size_t data_size, list_size;
+    size_t data_size = 0, list_size = 0;
     mm_hypernyms *h;
     mmood_error error;
     if (mm_file_read_in(&data, &data_size, folder, "data.noun", 64 << 20, NULL) != MMOOD_OK ||

@@ -164,7 +164,7 @@ static void test_retry_after(void **unused) {
     start = now();
     assert_int_equal(run_plan(&p, &options, &reply, &status, &error), 1);
     assert_int_equal(status, MMOOD_ERROR_IO);
-    assert_true(now() - start < 2);
+    assert_true(now() - start < 6);
     assert_says(&error, "Retry-After");
     assert_says(&error, "--timeout");
     assert_says(&error, "slow down");
@@ -273,7 +273,7 @@ static void test_broken(void **unused) {
         {"/short", 4, MMOOD_ERROR_IO, "after 4 attempts"},
         {"/nothing", 4, MMOOD_ERROR_IO, "connection broke"},
         {"/garbage", 1, MMOOD_ERROR_IO, "127.0.0.1"},
-        {"/drip", 1, MMOOD_ERROR_IO, "no complete answer within 0.4 s"},
+        {"/drip", 1, MMOOD_ERROR_IO, "no complete answer within 1.5 s"},
         {"/hang", 1, MMOOD_ERROR_IO, "--timeout"},
         {"/flood", 1, MMOOD_ERROR_LIMIT, "1000000 bytes"},
         {"/huge", 1, MMOOD_ERROR_LIMIT, "1000000 bytes"},
@@ -284,7 +284,7 @@ static void test_broken(void **unused) {
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
         mm_http_reply reply;
         int slow = strstr("/drip/hang", cases[i].path) != NULL;
-        options.timeout = slow ? 0.4 : 20;
+        options.timeout = slow ? 1.5 : 20; /* enough to connect on a busy machine */
         mm_http *http = make(&options);
         fake *server = fake_start(misbehave, NULL);
         double start = now();
@@ -293,7 +293,7 @@ static void test_broken(void **unused) {
             fail_msg("%s: %d %s", cases[i].path, (int)status, error.message);
         assert_says(&error, cases[i].says);
         if (slow)
-            assert_true(now() - start < 2);
+            assert_true(now() - start < 6);
         assert_int_equal(fake_count(server), cases[i].count);
         mm_http_reply_free(&reply);
         mm_http_free(http);
