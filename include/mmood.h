@@ -406,6 +406,18 @@ MMOOD_API mmood_status mmood_detector_build(mmood_detector **out, size_t *trunca
                                             const mmood_detector_options *options,
                                             mmood_error *error);
 
+/* Told of an outlier label that is dropped, and of the ID label that is too similar. */
+typedef void mmood_detector_dropped(void *context, const char *label, const char *id_label,
+                                    double cosine);
+
+/* A detector without the outlier labels whose text has a cosine over `max_similarity` (-1 to 1) to
+ * that of an ID label; the rounding of equal texts is allowed for, so 1 drops none. `dropped` may
+ * be NULL. ARGUMENT for a calibrated detector, whose threshold holds for all its labels, and if no
+ * outlier label is left to a score that needs some. The caller frees `*out`. */
+MMOOD_API mmood_status mmood_detector_prune(mmood_detector **out, const mmood_detector *detector,
+                                            double max_similarity, mmood_detector_dropped *dropped,
+                                            void *context, mmood_error *error);
+
 /* A detector file: safetensors with "embeddings" [labels, dimension] F32 and everything else as
  * JSON in its metadata (docs/detector-file.md). Saving replaces the file in one step. */
 MMOOD_API mmood_status mmood_detector_open(mmood_detector **out, const char *path,

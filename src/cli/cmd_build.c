@@ -23,6 +23,7 @@ typedef struct settings {
     double beta;
     double temperature;
     double lambda;
+    double max_similarity;
     int groups;
     int seed;
     const char *out;
@@ -96,6 +97,40 @@ static int load_outliers(mmood_labels **out, const settings *s) {
     return EXIT_DONE;
 }
 
+/* What --max-similarity took out. */
+typedef struct pruning {
+    cli_talk talk;
+    size_t count;
+} pruning;
+
+enum { SHOWN_DROPPED = 8 };
+
+static void note_dropped(void *context, const char *label, const char *id_label, double cosine) {
+    pruning *p = context;
+    if (p->count++ < SHOWN_DROPPED || p->talk == TALK_VERBOSE)
+        cli_note(p->talk,
+                 "outlier label \"%s\" was dropped: its text has a cosine of %.4f to \"%s\"", label,
+                 cosine, id_label);
+}
+
+/* Takes out what is too similar to an ID label. */
+static mmood_status prune(mmood_detector **detector, const settings *s, mmood_error *error) {
+    mmood_detector *pruned;
+    pruning p = {common_talk(&s->common), 0};
+    if (s->max_similarity == 1)
+        return MMOOD_OK;
+    mmood_status status =
+        mmood_detector_prune(&pruned, *detector, s->max_similarity, note_dropped, &p, error);
+    if (status != MMOOD_OK)
+        return status;
+    if (p.count > SHOWN_DROPPED && p.talk == TALK_NORMAL)
+        cli_note(p.talk, "%zu more outlier labels were dropped; --verbose shows them",
+                 p.count - SHOWN_DROPPED);
+    mmood_detector_free(*detector);
+    *detector = pruned;
+    return MMOOD_OK;
+}
+
 static int build(const settings *s, const mmood_detector_options *options, const mmood_labels *id,
                  mmood_labels **outliers) {
     mmood_model *model;
@@ -109,6 +144,8 @@ static int build(const settings *s, const mmood_detector_options *options, const
     mmood_status status = mmood_detector_build(&detector, &truncated, session, id,
                                                (const mmood_labels *const *)outliers,
                                                s->outliers.count, options, &error);
+    if (status == MMOOD_OK)
+        status = prune(&detector, s, &error);
     if (status == MMOOD_OK)
         status = mmood_detector_save(detector, s->out, &error);
     if (status == MMOOD_OK) {
@@ -165,12 +202,15 @@ int cmd_build(int argc, char **argv) {
     settings s = {.common = common_options_default(),
                   .beta = mmood_score_settings_default().beta,
                   .lambda = mmood_score_settings_default().lambda,
+                  .max_similarity = 1,
                   .groups = (int)mmood_score_settings_default().groups};
     int count;
     const option table[] = {
         OPTION_MODEL(s.common),
         {"id", 0, OPTION_TEXT, &s.id, "FILE", "the in-distribution labels"},
         {"outliers", 0, OPTION_LIST, &s.outliers, "FILE", "outlier labels; may come several times"},
+        {"max-similarity", 0, OPTION_NUMBER, &s.max_similarity, "S",
+         "drop outlier labels whose text has a cosine over S to an ID label's; default 1: none"},
         {"score", 0, OPTION_TEXT, &s.score, "NAME",
          "mm-ood (default), mcm, max-logit, energy, msp, sum, energy-diff, max-logit-diff, max, "
          "neglabel, gl-mcm or csp"},

@@ -17,10 +17,9 @@ static const char usage[] =
     "import filters lists that are there. docs/envision.md tells how, docs/endpoints.md with "
     "which\n"
     "servers. \"mmood build --outliers\" takes the file, which can be read and edited.\n\n"
-    "examples:\n"
-    "  mmood envision --id food.txt --mode far --chat-url localhost:8080 --image-url "
+    "example: mmood envision --id food.txt --mode far --chat-url localhost:8080 --image-url "
     "localhost:7860 -o o.json\n"
-    "  mmood envision -m models/demo --id food.txt --mode wordnet -o o.json\n";
+    "         mmood envision -m models/demo --id food.txt --mode wordnet -o o.json\n";
 
 static envision_settings default_settings(void) {
     const mm_far_options far = mm_far_options_default();

@@ -164,7 +164,7 @@ static mmood_status take_labels(turn *t, const round *r, const mm_reply *reply,
     for (size_t i = 0; i < reply->count && status == MMOOD_OK; i++) {
         int kept;
         if (is_enough(c, r)) {
-            mm_outliers_drop(out, reply->labels[i], "more than were asked for", &origin);
+            mm_outliers_drop(out, reply->labels[i], "is over the number asked for", &origin);
             continue;
         }
         status = mm_outliers_add(out, reply->labels[i], &origin, &kept, error);

@@ -69,10 +69,10 @@ try cut 'gray wolf|owl'
 says err "ends in the middle"
 says o.json '"label": "red fo", "reason": "cut off in the middle"'
 try dups 'gray wolf|owl'
-says o.json '"label": "gray wolves", "reason": "it is there already, as \"gray wolf\""'
+says o.json '"label": "gray wolves", "reason": "is there already, as \"gray wolf\""'
 try entities 'tom & jerry mouse|café crème|café'
 try idleak 'hot dog|tabby cat|gray wolf|teddy bear'
-says o.json '"label": "Cats", "reason": "a form of the ID label \"cat\""'
+says o.json '"label": "Cats", "reason": "is a form of the ID label \"cat\""'
 envision 0 --mode text-far -L 6 --phrases head
 labels 'gray wolf|teddy bear'
 try noschema 'gray wolf|owl|red fox'

@@ -5,6 +5,7 @@
 #include "base/buffer.h"
 #include "base/file.h"
 #include "clip/safetensors.h"
+#include "detect/detector.h"
 
 #include <math.h>
 #include <stdio.h>
@@ -86,6 +87,74 @@ static void test_build(void **unused) {
     options = mmood_detector_options_default();
     options.score.beta = NAN;
     assert_int_equal(build(&detector, "cat", NULL, NULL, &options, &error), MMOOD_ERROR_ARGUMENT);
+}
+
+static void note_dropped(void *context, const char *label, const char *id_label, double cosine) {
+    mm_buffer *out = context;
+    assert_true(cosine > -1 && cosine < 1.00001);
+    mm_buffer_printf(out, "%s<%s ", label, id_label);
+}
+
+/* Outlier labels too near to an ID label go; twins in another case are exactly as near as can be,
+ * and stay at 1. */
+static void test_prune(void **unused) {
+    (void)unused;
+    mmood_detector *whole, *pruned;
+    mmood_error error;
+    mm_buffer told = {0};
+    double cosines[6];
+    assert_ok(build(&whole, "cat\ndog", "{\"x\":[\"wolf\",\"cat!\",\"hot dog\",\"owl\"]}", NULL,
+                    NULL, &error),
+              error);
+    assert_ok(mmood_detector_prune(&pruned, whole, 1, note_dropped, &told, &error), error);
+    mmood_detector_info info;
+    mmood_detector_describe(pruned, &info);
+    assert_int_equal(info.outlier_count, 4);
+    assert_int_equal(told.size, 0);
+    mmood_detector_free(pruned);
+
+    double nearest[4], sorted[4];
+    for (size_t i = 0; i < 4; i++) {
+        assert_ok(mmood_detector_cosines(cosines, whole,
+                                         whole->embeddings + (2 + i) * whole->dimension, &error),
+                  error);
+        nearest[i] = sorted[i] = fmax(cosines[0], cosines[1]);
+    }
+    for (size_t i = 0; i < 3; i++) /* the limit goes between the second and the third */
+        for (size_t k = i + 1; k < 4; k++)
+            if (sorted[k] > sorted[i]) {
+                double swap = sorted[i];
+                sorted[i] = sorted[k];
+                sorted[k] = swap;
+            }
+    double limit = (sorted[1] + sorted[2]) / 2;
+    assert_true(sorted[1] - sorted[2] > 1e-5);
+    assert_ok(mmood_detector_prune(&pruned, whole, limit, note_dropped, &told, &error), error);
+    mmood_detector_describe(pruned, &info);
+    assert_int_equal(info.outlier_count, 2);
+    for (size_t i = 0, at = 2; i < 4; i++) {
+        const char *label = mmood_detector_label(whole, 2 + i);
+        assert_int_equal(nearest[i] > limit, strstr(told.data, label) != NULL);
+        if (nearest[i] > limit)
+            continue;
+        assert_string_equal(mmood_detector_label(pruned, at), label);
+        assert_string_equal(mmood_detector_source(pruned, at), "x");
+        assert_memory_equal(pruned->embeddings + at * pruned->dimension,
+                            whole->embeddings + (2 + i) * whole->dimension,
+                            whole->dimension * sizeof(float));
+        at++;
+    }
+    mmood_detector_free(pruned);
+    mm_buffer_free(&told);
+    static const double bad[] = {NAN, -1, 1.01};
+    for (size_t i = 0; i < 3; i++)
+        assert_int_equal(mmood_detector_prune(&pruned, whole, bad[i], NULL, NULL, &error),
+                         MMOOD_ERROR_ARGUMENT);
+    whole->score.kind = MMOOD_SCORE_NEGLABEL;
+    assert_int_equal(mmood_detector_prune(&pruned, whole, -0.999, NULL, NULL, &error),
+                     MMOOD_ERROR_ARGUMENT);
+    assert_non_null(strstr(error.message, "all 4 outlier labels"));
+    mmood_detector_free(whole);
 }
 
 /* The label's embedding of a detector is the text's; of two templates, the unit mean. */
@@ -290,9 +359,10 @@ static void test_other_model(void **unused) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_build),          cmocka_unit_test(test_templates),
-        cmocka_unit_test(test_judge_and_rank), cmocka_unit_test(test_file),
-        cmocka_unit_test(test_bad_files),      cmocka_unit_test(test_other_model),
+        cmocka_unit_test(test_build),       cmocka_unit_test(test_prune),
+        cmocka_unit_test(test_templates),   cmocka_unit_test(test_judge_and_rank),
+        cmocka_unit_test(test_file),        cmocka_unit_test(test_bad_files),
+        cmocka_unit_test(test_other_model),
     };
     return cmocka_run_group_tests(tests, open_model, close_model);
 }
