@@ -271,7 +271,10 @@ static mmood_status attempt(CURL *curl, failure *why, mm_http_reply *reply, cons
         }
         int with_key = request->with_key && mm_url_same_origin(url, request->url);
         why->code = call(curl, why, reply, http, url, request, posts, with_key, left);
-        why->connecting = why->code == CURLE_OPERATION_TIMEDOUT && now() < deadline;
+        curl_off_t connected = 0; /* when, in microseconds; 0: never */
+        curl_easy_getinfo(curl, CURLINFO_CONNECT_TIME_T, &connected);
+        why->connecting =
+            why->code == CURLE_OPERATION_TIMEDOUT && connected == 0 && now() < deadline;
         if (why->code != CURLE_OK)
             break;
         char *next = next_url(curl, &status, url, reply, error);
