@@ -90,6 +90,38 @@ static void test_vectors(void **state) {
     assert_near("B", "ood-positive", measure(b, 10, ood, 10, MM_FPR_OOD_POSITIVE).fpr95, .8);
 }
 
+/* Constant scores (energy_ood#32): chance, and nothing told apart. */
+static void test_constant(void **state) {
+    (void)state;
+    double same[20];
+    for (size_t i = 0; i < 20; i++)
+        same[i] = 0.5;
+    for (int i = MM_FPR_NEAREST; i <= MM_FPR_OOD_POSITIVE; i++) {
+        mm_metrics m = measure(same, 20, same, 10, (mm_fpr)i);
+        assert_near("constant", "auroc", m.auroc, 0.5);
+        assert_near("constant", "fpr95", m.fpr95, 1);
+        assert_near("constant", "aupr_in", m.aupr_in, 2.0 / 3);
+        assert_near("constant", "aupr_out", m.aupr_out, 1.0 / 3);
+    }
+}
+
+/* Five times the OOD scores change both AUPR and not AUROC (OpenOOD#211, energy_ood#9). */
+static void test_prevalence(void **state) {
+    (void)state;
+    static const double id[] = {.9, .8, .6, .4}, ood[] = {.7, .5, .3, .1};
+    double many[20];
+    for (size_t i = 0; i < 20; i++)
+        many[i] = ood[i % 4];
+    mm_metrics few = measure(id, 4, ood, 4, MM_FPR_NEAREST);
+    mm_metrics more = measure(id, 4, many, 20, MM_FPR_NEAREST);
+    assert_near("prevalence", "auroc", few.auroc, .8125);
+    assert_near("prevalence", "auroc", more.auroc, .8125);
+    assert_near("few", "in", round(few.aupr_in * 1e6) / 1e6, .854167);
+    assert_near("few", "out", round(few.aupr_out * 1e6) / 1e6, .854167);
+    assert_near("more", "in", round(more.aupr_in * 1e6) / 1e6, .665179);
+    assert_near("more", "out", round(more.aupr_out * 1e6) / 1e6, .961648);
+}
+
 /* Infinite scores are scores: the largest and the smallest. */
 static void test_infinity(void **state) {
     (void)state;
@@ -214,6 +246,7 @@ int main(void) {
         cmocka_unit_test(test_golden),    cmocka_unit_test(test_vectors),
         cmocka_unit_test(test_infinity),  cmocka_unit_test(test_order),
         cmocka_unit_test(test_refusals),  cmocka_unit_test(test_names),
+        cmocka_unit_test(test_constant),  cmocka_unit_test(test_prevalence),
         cmocka_unit_test(test_bootstrap),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
