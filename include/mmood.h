@@ -179,8 +179,10 @@ typedef struct mmood_model_info {
     mmood_tower_info vision;
     mmood_tower_info text;
     mmood_preprocess preprocess;
-    mmood_precision precision;    /* in use: never AUTO */
-    const char *precision_reason; /* why, in words; owned by the model */
+    const char *preprocess_source; /* the name of the file it is from; "": there is none, and CLIP's
+                                      usual preprocessing was taken. Static */
+    mmood_precision precision;     /* in use: never AUTO */
+    const char *precision_reason;  /* why, in words; owned by the model */
     const char *fingerprint; /* 64 hex digits: SHA-256 of weights, config and preprocessing; owned
                                 by the model */
     uint64_t weight_bytes;   /* memory held by packed weights */

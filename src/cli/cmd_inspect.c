@@ -47,10 +47,12 @@ static void model_json(mm_buffer *out, const mmood_model_info *info) {
                      (double)p->mean[1], (double)p->mean[2], (double)p->std[0], (double)p->std[1],
                      (double)p->std[2]);
     mm_buffer_printf(out,
-                     ",\"precision\":\"%s\",\"precision_reason\":\"%s\",\"weight_bytes\":%llu,"
+                     ",\"preprocess_source\":\"%s\",\"precision\":\"%s\",\"precision_reason\":\"%"
+                     "s\",\"weight_bytes\":%llu,"
                      "\"fingerprint\":\"%s\"}\n",
-                     mmood_precision_name(info->precision), info->precision_reason,
-                     (unsigned long long)info->weight_bytes, info->fingerprint);
+                     info->preprocess_source, mmood_precision_name(info->precision),
+                     info->precision_reason, (unsigned long long)info->weight_bytes,
+                     info->fingerprint);
 }
 
 static void model_text(mm_buffer *out, const mmood_model_info *info) {
@@ -81,6 +83,11 @@ static void model_text(mm_buffer *out, const mmood_model_info *info) {
                      p->center_crop ? "centre crop" : "taken as", p->crop_width, p->crop_height,
                      (double)p->mean[0], (double)p->mean[1], (double)p->mean[2], (double)p->std[0],
                      (double)p->std[1], (double)p->std[2]);
+    if (info->preprocess_source[0])
+        mm_buffer_printf(out, "              as %s says\n", info->preprocess_source);
+    else
+        mm_buffer_puts(out, "              CLIP's usual way: the directory has no "
+                            "preprocessor_config.json\n");
     mm_buffer_printf(out, "precision     %s (%s), %.1f MB of packed weights\n",
                      mmood_precision_name(info->precision), info->precision_reason,
                      (double)info->weight_bytes / 1e6);

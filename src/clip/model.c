@@ -52,11 +52,12 @@ static mmood_status check_fit(const mmood_model *model, mmood_error *error) {
     const mm_clip_config *config = &model->config;
     const mmood_preprocess *pre = &model->preprocess;
     if (pre->crop_width != config->image_size || pre->crop_height != config->image_size)
-        return mm_error_set(error, MMOOD_ERROR_MISMATCH,
-                            "preprocessor_config.json makes pictures of %d x %d pixels; the vision "
-                            "tower of config.json takes %d x %d",
-                            pre->crop_width, pre->crop_height, config->image_size,
-                            config->image_size);
+        return mm_error_set(
+            error, MMOOD_ERROR_MISMATCH,
+            "%s makes pictures of %d x %d pixels; the vision tower of config.json takes "
+            "%d x %d",
+            model->preprocess_source, pre->crop_width, pre->crop_height, config->image_size,
+            config->image_size);
     size_t vocabulary = mm_tokenizer_vocabulary(model->tokenizer);
     if (vocabulary > (size_t)config->vocabulary)
         return mm_error_set(
@@ -163,7 +164,8 @@ mmood_status mmood_model_open(mmood_model **out, const char *directory,
     if (status == MMOOD_OK)
         status = mm_clip_config_load(&model->config, directory, error);
     if (status == MMOOD_OK)
-        status = mm_preprocess_load(&model->preprocess, directory, model->config.image_size, error);
+        status = mm_preprocess_load(&model->preprocess, &model->preprocess_source, directory,
+                                    model->config.image_size, error);
     if (status == MMOOD_OK)
         status = apply_resample(&model->preprocess, chosen.resample, error);
     if (status == MMOOD_OK)
@@ -209,6 +211,7 @@ void mmood_model_describe(const mmood_model *model, mmood_model_info *out) {
     out->vision = describe_tower(&config->vision);
     out->text = describe_tower(&config->text);
     out->preprocess = model->preprocess;
+    out->preprocess_source = model->preprocess_source;
     out->precision = model->precision;
     out->precision_reason = model->precision_reason;
     out->fingerprint = model->fingerprint;

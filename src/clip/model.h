@@ -11,7 +11,8 @@
 struct mmood_model {
     mm_clip_config config;
     mmood_preprocess preprocess;
-    mmood_precision precision; /* F32 or BF16 */
+    const char *preprocess_source; /* the file's name; "" if there was none */
+    mmood_precision precision;     /* F32 or BF16 */
     const char *precision_reason;
     mm_tokenizer *tokenizer;
     mm_safetensors *tensors; /* keeps the token table mapped */

@@ -268,13 +268,18 @@ static mmood_status load_file(int *found, mmood_preprocess *out, const char *dir
     return status == MMOOD_OK ? status : mm_error_prefix(error, status, "%s", name);
 }
 
-mmood_status mm_preprocess_load(mmood_preprocess *out, const char *directory, int image_size,
-                                mmood_error *error) {
-    int found;
-    /* transformers 5 writes this one alone, and prefers it. */
-    mmood_status status = load_file(&found, out, directory, "processor_config.json", 1, error);
-    if (status == MMOOD_OK && !found)
-        status = load_file(&found, out, directory, "preprocessor_config.json", 0, error);
+mmood_status mm_preprocess_load(mmood_preprocess *out, const char **source, const char *directory,
+                                int image_size, mmood_error *error) {
+    /* transformers 5 writes processor_config.json alone, and prefers it. */
+    static const char *const names[] = {"processor_config.json", "preprocessor_config.json"};
+    int found = 0;
+    mmood_status status = MMOOD_OK;
+    *source = "";
+    for (int i = 0; i < 2 && status == MMOOD_OK && !found; i++) {
+        status = load_file(&found, out, directory, names[i], i == 0, error);
+        if (found)
+            *source = names[i];
+    }
     if (status == MMOOD_OK && !found)
         *out = defaults(image_size);
     return status;

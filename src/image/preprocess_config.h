@@ -13,8 +13,9 @@ mmood_status mm_preprocess_parse(mmood_preprocess *out, const void *data, size_t
 
 /* Reads it from `directory`: "image_processor" of processor_config.json, which transformers 5
  * writes instead, if there is one, else preprocessor_config.json; if there is neither, CLIP's
- * defaults with `image_size`. Messages begin with the file's name. */
-mmood_status mm_preprocess_load(mmood_preprocess *out, const char *directory, int image_size,
-                                mmood_error *error);
+ * defaults with `image_size`. `*source` is the name of the file that it is from, "" for the
+ * defaults; static. Messages begin with the file's name. */
+mmood_status mm_preprocess_load(mmood_preprocess *out, const char **source, const char *directory,
+                                int image_size, mmood_error *error);
 
 #endif

@@ -35,6 +35,7 @@ static void test_variants(void **unused) {
     assert_int_equal(p.shortest_edge, 64);
     assert_int_equal(p.crop_height, 48);
     assert_int_equal(p.crop_width, 32);
+    assert_string_equal(source, "processor_config.json");
     assert_int_equal(p.filter, MMOOD_FILTER_BILINEAR);
     p = parse("{\"size\":{\"height\":20,\"width\":30},\"do_center_crop\":false}");
     assert_int_equal(p.shortest_edge, 0);
@@ -49,6 +50,7 @@ static void test_variants(void **unused) {
     assert_int_equal(p.resize_width, 30);
     p = parse("{\"size\":{\"height\":96,\"width\":96},\"resize_mode\":\"shortest\"}");
     assert_int_equal(p.shortest_edge, 96);
+    assert_string_equal(source, "");
     p = parse("{\"image_processor_type\":\"CLIPImageProcessorFast\",\"do_pad\":false}");
     assert_int_equal(p.shortest_edge, 224);
     p = parse("{\"image_mean\":0.5,\"image_std\":[0.5,0.25,1],\"rescale_factor\":0.5,\"do_resize\":"
@@ -107,28 +109,32 @@ static void write_text(const char *path, const char *text) {
 static void test_files(void **unused) {
     (void)unused;
     char folder[] = "preprocess-XXXXXX", legacy[64], nested[64];
+    const char *source;
     mmood_preprocess p;
     mmood_error error;
     assert_non_null(mkdtemp(folder));
     snprintf(legacy, sizeof legacy, "%s/preprocessor_config.json", folder);
     snprintf(nested, sizeof nested, "%s/processor_config.json", folder);
-    assert_ok(mm_preprocess_load(&p, folder, 96, &error), error);
+    assert_ok(mm_preprocess_load(&p, &source, folder, 96, &error), error);
     assert_int_equal(p.shortest_edge, 96);
+    assert_string_equal(source, "");
     assert_int_equal(p.crop_height, 96);
     write_text(nested, "{\"processor_class\":\"CLIPProcessor\"}");
     write_text(legacy, "{\"size\":64,\"crop_size\":48}");
-    assert_ok(mm_preprocess_load(&p, folder, 96, &error), error);
+    assert_ok(mm_preprocess_load(&p, &source, folder, 96, &error), error);
     assert_int_equal(p.shortest_edge, 64);
+    assert_string_equal(source, "preprocessor_config.json");
     write_text(nested, "{\"image_processor\":{\"size\":{\"shortest_edge\":32},\"crop_size\":32,"
                        "\"image_mean\":[0.5,0.5,0.5]}}");
-    assert_ok(mm_preprocess_load(&p, folder, 96, &error), error);
+    assert_ok(mm_preprocess_load(&p, &source, folder, 96, &error), error);
     assert_int_equal(p.shortest_edge, 32);
     assert_true(p.mean[0] == 0.5f);
     remove(legacy);
-    assert_ok(mm_preprocess_load(&p, folder, 96, &error), error);
+    assert_ok(mm_preprocess_load(&p, &source, folder, 96, &error), error);
     assert_int_equal(p.crop_width, 32);
+    assert_string_equal(source, "processor_config.json");
     write_text(nested, "{\"image_processor\":{\"resample\":0}}");
-    assert_int_equal(mm_preprocess_load(&p, folder, 96, &error), MMOOD_ERROR_UNSUPPORTED);
+    assert_int_equal(mm_preprocess_load(&p, &source, folder, 96, &error), MMOOD_ERROR_UNSUPPORTED);
     assert_non_null(strstr(error.message, "processor_config.json: resample is 0"));
     remove(nested);
     rmdir(folder);
