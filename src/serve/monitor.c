@@ -223,7 +223,7 @@ void mm_monitor_metrics(mm_buffer *out, mm_monitor *const *monitors, const char 
 
 enum { SHOWN_BINS = 24 };
 
-/* The window's scores in equal bins over their range and the threshold's. */
+/* The window's scores in equal bins over their range and the threshold's, and a little more. */
 static void window_json(mm_buffer *out, const double *sorted, size_t count, double threshold) {
     size_t bins[SHOWN_BINS] = {0};
     double low = sorted[0], high = sorted[count - 1];
@@ -231,6 +231,9 @@ static void window_json(mm_buffer *out, const double *sorted, size_t count, doub
         low = threshold < low ? threshold : low;
         high = threshold > high ? threshold : high;
     }
+    double margin = 0.05 * (high - low);
+    low -= margin;
+    high += margin;
     double width = high > low ? (high - low) / SHOWN_BINS : 1;
     for (size_t i = 0; i < count; i++) {
         size_t bin = (size_t)((sorted[i] - low) / width);
