@@ -197,7 +197,7 @@ void mm_http_connected(void *context, struct MHD_Connection *connection, void **
     pthread_mutex_unlock(&server->peers_lock);
 }
 
-void mm_peer_set(mm_server *server, mm_peer *peer, int state) {
+void mm_peer_set(mm_server *server, mm_peer *peer, mm_peer_state state) {
     if (!peer)
         return;
     pthread_mutex_lock(&server->peers_lock);

@@ -22,11 +22,13 @@ typedef enum mm_route {
 
 extern const char *const mm_route_names[];
 
+typedef enum mm_peer_state { PEER_NEW, PEER_IDLE, PEER_SENDING, PEER_ANSWERING } mm_peer_state;
+
 /* A client's connection. `since`: when it began to wait for a request or for the request's body. */
 typedef struct mm_peer {
     struct mm_peer *next, *previous;
     int socket;
-    enum { PEER_NEW, PEER_IDLE, PEER_SENDING, PEER_ANSWERING } state;
+    mm_peer_state state;
     double since;
 } mm_peer;
 
@@ -91,7 +93,7 @@ void mm_http_connected(void *server, struct MHD_Connection *connection, void **p
                        enum MHD_ConnectionNotificationCode what);
 
 /* What the connection does now. */
-void mm_peer_set(mm_server *server, mm_peer *peer, int state);
+void mm_peer_set(mm_server *server, mm_peer *peer, mm_peer_state state);
 
 /* A line of JSON for the log. */
 void mm_server_log(mm_server *server, const mm_buffer *line);

@@ -2,6 +2,7 @@
  * streams. */
 #include "serve/fixture.h"
 
+#include "base/file.h"
 #include "serve/clock.h"
 
 #include <jansson.h>
@@ -396,6 +397,49 @@ static void test_wrong_options(void **state) {
     assert_non_null(strstr(error.message, "would both be served as \"first\""));
 }
 
+/* Whether `text` has the metric that begins at `name`, as it is or as the part of a histogram. */
+static int is_metric(const char *text, const char *name, size_t length) {
+    static const char *const suffixes[] = {"", "_bucket", "_sum", "_count"};
+    char line[160];
+    for (size_t i = 0; i < 4; i++) {
+        size_t n = strlen(suffixes[i]);
+        if (length <= n || strncmp(name + length - n, suffixes[i], n) != 0)
+            continue;
+        snprintf(line, sizeof line, "# TYPE %.*s ", (int)(length - n), name);
+        if (strstr(text, line))
+            return 1;
+    }
+    return 0;
+}
+
+/* Alerts, dashboard and document speak of metrics that there are. */
+static void test_metric_names(void **state) {
+    static const char *const files[] = {"../deploy/alerts.yaml", "../deploy/dashboard.json",
+                                        "../docs/serve.md"};
+    int port, found = 0;
+    mm_server_options options = fixture_small_options();
+    mm_server *server = fixture_start(&options, &port);
+    answer metrics = fixture_get(port, "/metrics");
+    (void)state;
+    for (size_t i = 0; i < 3; i++) {
+        uint8_t *data;
+        size_t size;
+        mmood_error error;
+        assert_ok(mm_file_read(&data, &size, files[i], 1 << 20, &error), error);
+        for (const char *p = (const char *)data; (p = strstr(p, "mmood_")); found++) {
+            size_t n = strspn(p, "abcdefghijklmnopqrstuvwxyz_");
+            if (p[n] != '.' && strncmp(p, "mmood_session", 13) != 0 &&
+                !is_metric(metrics.body, p, n))
+                fail_msg("%s: there is no %.*s", files[i], (int)n, p);
+            p += n;
+        }
+        free(data);
+    }
+    assert_true(found > 40);
+    answer_free(&metrics);
+    mm_server_free(server);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_routes),
@@ -408,6 +452,7 @@ int main(void) {
         cmocka_unit_test(test_slow_clients),
         cmocka_unit_test(test_stream),
         cmocka_unit_test(test_wrong_options),
+        cmocka_unit_test(test_metric_names),
     };
     return cmocka_run_group_tests(tests, fixture_setup, fixture_teardown);
 }
