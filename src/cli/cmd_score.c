@@ -285,16 +285,8 @@ int cmd_score(int argc, char **argv) {
         return EXIT_USAGE;
     }
     mm_path_list paths = {0};
-    for (int i = 1; i < count; i++)
-        mm_path_list_add(&paths, argv[i]);
-    if (paths.hidden)
-        cli_note(common_talk(&s.common), "%zu hidden files and folders skipped", paths.hidden);
-    int code = EXIT_FATAL;
-    if (paths.failed)
-        cli_error("no memory for the list of pictures");
-    else if (paths.count == 0)
-        cli_error("no picture found");
-    else
+    int code = collect_pictures(&paths, argv + 1, count - 1, common_talk(&s.common));
+    if (code == EXIT_DONE)
         code = run(&s, format, argv[0], &paths);
     mm_path_list_free(&paths);
     return code;

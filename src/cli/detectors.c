@@ -33,6 +33,18 @@ int detector_open(opened_detector *out, const char *path, const common_options *
     return EXIT_DONE;
 }
 
+int collect_pictures(mm_path_list *out, char *const *arguments, int count, cli_talk talk) {
+    for (int i = 0; i < count; i++)
+        mm_path_list_add(out, arguments[i]);
+    if (out->hidden)
+        cli_note(talk, "%zu hidden files and folders skipped", out->hidden);
+    if (out->failed)
+        cli_error("no memory for the list of pictures");
+    else if (out->count == 0)
+        cli_error("no picture found");
+    return out->failed || out->count == 0 ? EXIT_FATAL : EXIT_DONE;
+}
+
 void detector_close(opened_detector *opened) {
     mmood_session_free(opened->session);
     mmood_model_free(opened->model);

@@ -5,6 +5,7 @@
 
 #include "cli/options.h"
 #include "detect/rows.h"
+#include "eval/paths.h"
 
 typedef struct opened_detector {
     mmood_detector *detector;
@@ -20,6 +21,10 @@ typedef struct opened_detector {
  * calls detector_close also after a failure. */
 int detector_open(opened_detector *out, const char *path, const common_options *common);
 void detector_close(opened_detector *opened);
+
+/* The pictures that PATH arguments stand for; EXIT_FATAL after a message if there is none. The
+ * caller frees the list. */
+int collect_pictures(mm_path_list *out, char *const *arguments, int count, cli_talk talk);
 
 /* The scores that `names` (NULL: none; "all"; or names separated by commas) asks for, each with its
  * default temperature and the detector's other settings, the detector's own with its own. "all"
