@@ -1,4 +1,4 @@
-# What envision/ reads: WordNet's files, replies of models and of image endpoints, labels, the cache.
-foreach(target wordnet hypernyms reply filter chat_reply imagegen_reply exchange)
+# What envision/ reads: WordNet's files, replies of models and of image endpoints, labels, the cache, prompts.
+foreach(target wordnet hypernyms reply filter chat_reply imagegen_reply exchange prompts)
   mmood_fuzz(${target})
 endforeach()

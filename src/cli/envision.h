@@ -94,10 +94,10 @@ void envision_names_free(envision_names *names);
 /* "500", or "12K" times the number of ID labels; 0 after a message. */
 size_t envision_count(const char *text, size_t id_count);
 
-/* Endpoints from the options; `cache` may be NULL. Free in any case. */
+/* Endpoints from the options into `*out`, all zero before; `cache` may be NULL. Close in any case.
+ */
 mmood_status envision_connect(mm_endpoints *out, const envision_settings *s, mm_exchanges *cache,
                               mmood_error *error);
-void envision_disconnect(mm_endpoints *endpoints);
 
 /* The cache that the options name. */
 mmood_status envision_open_cache(mm_exchanges **out, const envision_settings *s,

@@ -114,7 +114,7 @@ static mmood_status open_models(run *r, mmood_error *error) {
 
 static void close_run(run *r) {
     mm_outliers_free(r->out);
-    envision_disconnect(&r->endpoints);
+    mm_endpoints_close(&r->endpoints);
     mm_exchanges_free(r->cache);
     mm_hypernyms_free(r->hypernyms);
     mm_prompts_free(r->prompts);

@@ -126,17 +126,11 @@ static mmood_status open_pictures(mm_imagegen **out, const envision_settings *s,
 
 mmood_status envision_connect(mm_endpoints *out, const envision_settings *s, mm_exchanges *cache,
                               mmood_error *error) {
-    *out = (mm_endpoints){.schema = !s->no_schema};
+    out->schema = !s->no_schema;
     mmood_status status = MMOOD_OK;
     for (int voice = MM_VOICE_SEES; voice <= MM_VOICE_TEXT && status == MMOOD_OK; voice++)
         status = open_voice(&out->voices[voice], s, cache, (mm_voice)voice, error);
     return status == MMOOD_OK ? open_pictures(&out->pictures, s, cache, error) : status;
-}
-
-void envision_disconnect(mm_endpoints *endpoints) {
-    mm_chat_free(endpoints->voices[MM_VOICE_SEES]);
-    mm_chat_free(endpoints->voices[MM_VOICE_TEXT]);
-    mm_imagegen_free(endpoints->pictures);
 }
 
 mmood_status envision_open_cache(mm_exchanges **out, const envision_settings *s,

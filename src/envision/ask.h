@@ -7,6 +7,9 @@
 #include "envision/imagegen.h"
 #include "envision/prompts.h"
 
+#include <pthread.h>
+#include <stdatomic.h>
+
 typedef enum mm_voice {
     MM_VOICE_SEES = 0, /* the multimodal model */
     MM_VOICE_TEXT      /* the language model that makes categories, drafts and representatives */
@@ -36,14 +39,21 @@ typedef struct mm_asker {
 } mm_asker;
 
 /* Endpoints with their settings; any may be NULL. `schema` 1: names are asked for by a JSON schema,
- * where the endpoint takes one. */
+ * where the endpoint takes one, which the first request finds out alone. Set these three. */
 typedef struct mm_endpoints {
     mm_chat *voices[2];
     mm_imagegen *pictures;
     int schema;
+
+    int open;
+    pthread_mutex_t first[2]; /* held by the request that finds out */
+    atomic_int found_out[2];
 } mm_endpoints;
 
 /* Fills in context, ask and draw. `endpoints` must outlive the asker. */
 void mm_asker_connect(mm_asker *asker, mm_endpoints *endpoints);
+
+/* Frees the endpoints, connected or not. */
+void mm_endpoints_close(mm_endpoints *endpoints);
 
 #endif

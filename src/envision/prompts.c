@@ -21,17 +21,17 @@ struct mm_prompts {
 static const struct {
     const char *name;
     const char *text;
-    const char *placeholders; /* that it may have, each with a space after it */
+    const char *placeholders; /* that it may have, each between spaces */
 } templates[MM_PROMPTS] = {
-    {"near", mm_text_near, "class labels count "},
-    {"more", mm_text_more, "class labels label count "},
-    {"categories", mm_text_categories, "labels count "},
-    {"sketch", mm_text_sketch, "labels categories count "},
-    {"select", mm_text_select, "labels categories drafts count "},
-    {"picture", mm_text_picture, "label "},
-    {"elaborate", mm_text_elaborate, "labels label count "},
-    {"text-near", mm_text_text_near, "class labels count "},
-    {"text-far", mm_text_text_far, "labels count "},
+    {"near", mm_text_near, " class labels count "},
+    {"more", mm_text_more, " class labels label count "},
+    {"categories", mm_text_categories, " labels count "},
+    {"sketch", mm_text_sketch, " labels categories count "},
+    {"select", mm_text_select, " labels categories drafts count "},
+    {"picture", mm_text_picture, " label "},
+    {"elaborate", mm_text_elaborate, " labels label count "},
+    {"text-near", mm_text_text_near, " class labels count "},
+    {"text-far", mm_text_text_far, " labels count "},
     {"probe", mm_text_probe, ""},
 };
 
@@ -63,7 +63,7 @@ static size_t placeholder(char name[MAX_NAME], const char *text) {
 }
 
 static mmood_status check(mm_prompt prompt, const char *text, mmood_error *error) {
-    char name[MAX_NAME], wanted[MAX_NAME + 1];
+    char name[MAX_NAME], wanted[MAX_NAME + 2];
     utf8proc_uint8_t *unused;
     utf8proc_ssize_t n = utf8proc_map((const utf8proc_uint8_t *)text, 0, &unused,
                                       UTF8PROC_NULLTERM | UTF8PROC_STABLE);
@@ -75,18 +75,37 @@ static mmood_status check(mm_prompt prompt, const char *text, mmood_error *error
     for (const char *p = text; (p = strchr(p, '{')); p++) {
         if (placeholder(name, p) == 0)
             continue;
-        snprintf(wanted, sizeof wanted, "%s ", name);
+        snprintf(wanted, sizeof wanted, " %s ", name);
         if (!strstr(templates[prompt].placeholders, wanted))
             return mm_error_set(error, MMOOD_ERROR_FORMAT,
                                 "has the placeholder {%s}, which this prompt does not know%s%s",
-                                name, *templates[prompt].placeholders ? "; it knows: " : "",
+                                name, *templates[prompt].placeholders ? "; it knows:" : "",
                                 templates[prompt].placeholders);
     }
     return MMOOD_OK;
 }
 
+mmood_status mm_prompts_set(mm_prompts *prompts, mm_prompt prompt, const void *data, size_t size,
+                            mmood_error *error) {
+    if (size > MAX_PROMPT)
+        return mm_error_set(error, MMOOD_ERROR_LIMIT, "has %zu bytes; a prompt has at most %d",
+                            size, (int)MAX_PROMPT);
+    if (memchr(data, 0, size))
+        return mm_error_set(error, MMOOD_ERROR_FORMAT, "holds a NUL byte, expected UTF-8");
+    size_t mark = size >= 3 && memcmp(data, "\xef\xbb\xbf", 3) == 0 ? 3 : 0;
+    char *text = strndup((const char *)data + mark, size - mark);
+    mmood_status status = text ? check(prompt, text, error) : no_memory(error);
+    if (status != MMOOD_OK) {
+        free(text);
+        return status;
+    }
+    free(prompts->texts[prompt]);
+    prompts->texts[prompt] = text;
+    return MMOOD_OK;
+}
+
 /* Takes the template from the folder if it has it. */
-static mmood_status read_one(char **out, const char *directory, mm_prompt prompt,
+static mmood_status read_one(mm_prompts *prompts, const char *directory, mm_prompt prompt,
                              mmood_error *error) {
     char name[MAX_NAME];
     uint8_t *data;
@@ -97,19 +116,9 @@ static mmood_status read_one(char **out, const char *directory, mm_prompt prompt
     mmood_status status = mm_file_read_in(&data, &size, directory, name, MAX_PROMPT, error);
     if (status != MMOOD_OK)
         return mm_error_prefix(error, status, "%s", directory);
-    const char *text = (const char *)data;
-    if (memchr(data, 0, size))
-        status = mm_error_set(error, MMOOD_ERROR_FORMAT, "holds a NUL byte, expected UTF-8");
-    else
-        status = check(prompt, text, error);
-    if (status == MMOOD_OK) {
-        *out = strdup(strncmp(text, "\xef\xbb\xbf", 3) == 0 ? text + 3 : text);
-        status = *out ? MMOOD_OK : no_memory(error);
-    } else {
-        mm_error_prefix(error, status, "%s/%s", directory, name);
-    }
+    status = mm_prompts_set(prompts, prompt, data, size, error);
     free(data);
-    return status;
+    return status == MMOOD_OK ? status : mm_error_prefix(error, status, "%s/%s", directory, name);
 }
 
 mmood_status mm_prompts_load(mm_prompts **out, const char *directory, mmood_error *error) {
@@ -121,7 +130,7 @@ mmood_status mm_prompts_load(mm_prompts **out, const char *directory, mmood_erro
         return no_memory(error);
     for (int i = 0; i < MM_PROMPTS && status == MMOOD_OK; i++) {
         if (directory)
-            status = read_one(&prompts->texts[i], directory, (mm_prompt)i, error);
+            status = read_one(prompts, directory, (mm_prompt)i, error);
         found += prompts->texts[i] != NULL;
         if (status == MMOOD_OK && !prompts->texts[i])
             prompts->texts[i] = strdup(templates[i].text);

@@ -36,6 +36,10 @@ typedef struct mm_prompts mm_prompts;
 mmood_status mm_prompts_load(mm_prompts **out, const char *directory, mmood_error *error);
 void mm_prompts_free(mm_prompts *prompts);
 
+/* Replaces one template by a file's contents. FORMAT as above, then nothing is changed. */
+mmood_status mm_prompts_set(mm_prompts *prompts, mm_prompt prompt, const void *data, size_t size,
+                            mmood_error *error);
+
 /* The name of a template's file, without ".txt"; the text that mmood has for it. Static. */
 const char *mm_prompt_name(mm_prompt prompt);
 const char *mm_prompt_default(mm_prompt prompt);

@@ -77,6 +77,9 @@ envision 0 --mode text-far -L 6 --phrases head
 labels 'gray wolf|teddy bear'
 try noschema 'gray wolf|owl|red fox'
 calls 4 # the schema was refused once
+start noschema
+envision 0 --mode text-near --jobs 8
+calls 6 # and once also when many ask at a time
 start refusal
 envision 1 --mode text-far
 says err "I'm sorry, but I can't assist with that request."
@@ -128,6 +131,10 @@ start good
 envision 0 --mode near --images "$work/images"
 calls 4 # the probe, and one a class
 says o.json '"source": "near branch, from '"'polar bear'"'"'
+expect 0 "$mmood" build -m ../models/demo --id "$work/id.txt" --outliers "$work/o.json" -o "$work/d.mmood"
+says err "3 ID labels, 9 outlier labels"
+expect 0 "$mmood" inspect "$work/d.mmood" --json
+says out '"kind":"outlier","source":"near branch, from '"'cat'"'"'
 cp data/image/trunc.jpg "$work/images/Dog/a.jpg"
 envision 3 --mode near --images "$work/images" --per-class 2
 says err "near, dog: $work/images/Dog/a.jpg"
@@ -224,7 +231,7 @@ if grep -rqF sk-very-secret "$work/cache" "$work/o.json"; then fail "the key is 
 
 # ---- killed and begun again: the same file, and nothing that was kept is paid twice
 i=0
-while [ $i -lt 120 ]; do
+while [ $i -lt 200 ]; do
     i=$((i + 1))
     echo "class $i x"
 done >"$work/many.txt"

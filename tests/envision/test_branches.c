@@ -424,8 +424,8 @@ static void test_prompts(void **unused) {
     assert_string_equal(mm_prompts_text(prompts, MM_PROMPT_MORE),
                         mm_prompt_default(MM_PROMPT_MORE));
     mm_prompts_free(prompts);
-    static const char *const bad[] = {" \n", "{class} \xff"};
-    for (size_t i = 0; i < 2; i++) {
+    static const char *const bad[] = {" \n", "{class} \xff", "{lass}"};
+    for (size_t i = 0; i < 3; i++) {
         write_prompt(folder, "near.txt", bad[i]);
         assert_int_equal(mm_prompts_load(&prompts, folder, &error), MMOOD_ERROR_FORMAT);
     }
