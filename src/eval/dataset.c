@@ -203,13 +203,29 @@ static mmood_status read_directory(mm_eval_set *set, size_t *hidden, const char 
     return status;
 }
 
+/* A picture given in a set's place would be read as a list of nonsense. */
+static mmood_status check_text(const char *path, mmood_error *error) {
+    mm_map map;
+    mmood_status status = mm_map_open(&map, path, error);
+    if (status != MMOOD_OK)
+        return mm_error_prefix(error, status, "%s", path);
+    if (map.size > 0 && memchr(map.data, 0, map.size))
+        status =
+            mm_error_set(error, MMOOD_ERROR_FORMAT,
+                         "%s is no list of paths: it holds NUL bytes; a set is a folder, or a text "
+                         "file with a path a line",
+                         path);
+    mm_map_close(&map);
+    return status;
+}
+
 /* Pictures of a list. */
 static mmood_status read_list(mm_eval_set *set, const char *path, const mm_name_map *names,
                               mmood_error *error) {
     mm_path_list list = {0};
     const char *slash = strrchr(path, '/');
     char *folder = slash ? strndup(path, (size_t)(slash - path) + 1) : strdup("");
-    mmood_status status = folder ? MMOOD_OK : no_memory(error);
+    mmood_status status = folder ? check_text(path, error) : no_memory(error);
     if (status == MMOOD_OK && !mm_path_list_read(&list, path))
         status = mm_error_set(error, MMOOD_ERROR_IO, "%s: the list cannot be read", path);
     if (list.failed)

@@ -352,6 +352,11 @@ static void test_lists(void **unused) {
     assert_int_equal(mm_dataset_read(e.sets, &hidden, "x", "eval/absent", NULL, &error),
                      MMOOD_ERROR_IO);
     mm_evaluation_free(&e);
+    e = (mm_evaluation){.set_count = 1, .sets = calloc(1, sizeof *e.sets)};
+    assert_int_equal(mm_dataset_read(e.sets, &hidden, "x", "data/image/rgb.png", NULL, &error),
+                     MMOOD_ERROR_FORMAT);
+    assert_non_null(strstr(error.message, "no list of paths"));
+    mm_evaluation_free(&e);
     make_dir("empty");
     snprintf(path, sizeof path, "%s/empty", root);
     e = (mm_evaluation){.set_count = 1, .sets = calloc(1, sizeof *e.sets)};
