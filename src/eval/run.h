@@ -23,6 +23,11 @@ typedef struct mm_eval_options {
 mmood_status mm_eval_run(mm_evaluation *evaluation, mmood_session *session,
                          const mm_eval_options *options, mmood_error *error);
 
+/* The figures that follow from the pictures' scores: metrics, means, intervals, accuracy.
+ * (figures.c) */
+mmood_status mm_eval_measure(mm_evaluation *evaluation, const mm_eval_options *options,
+                             mmood_error *error);
+
 /* Appends a warning. */
 mmood_status mm_eval_warn(mm_evaluation *evaluation, mmood_error *error, const char *format, ...)
     __attribute__((format(printf, 3, 4)));
