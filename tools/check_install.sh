@@ -10,6 +10,7 @@ trap 'rm -rf "$place"' EXIT
 cmake --install "$build" --prefix "$place/first"
 mv "$place/first" "$place/usr"
 [ -f "$place/usr/share/mmood/suites/imagenet10-near.json" ]
+[ -f "$place/usr/share/mmood/prompts/near.txt" ]
 PKG_CONFIG_PATH=$(dirname "$(find "$place/usr" -name mmood.pc)")
 export PKG_CONFIG_PATH
 # shellcheck disable=SC2046

@@ -75,6 +75,15 @@ try idleak 'hot dog|tabby cat|gray wolf|teddy bear'
 says o.json '"label": "Cats", "reason": "is a form of the ID label \"cat\""'
 envision 0 --mode text-far -L 6 --phrases head
 labels 'gray wolf|teddy bear'
+mkdir "$work/wordnet"
+awk -v to="$work/wordnet" '/^====/ { on = 1; next } { print >(to (on ? "/index.noun" : "/data.noun")) }' \
+    ../fuzz/corpus/hypernyms/excerpt
+envision 0 --mode text-far -L 6 --wordnet "$work/wordnet"
+labels 'hot dog|gray wolf|teddy bear'
+says o.json '"label": "tabby cat", "reason": "is a kind of the ID label \"cat\", says WordNet"'
+says o.json '"hyponyms": "dropped"'
+envision 0 --mode text-far -L 6 --wordnet "$work/wordnet" --keep-hyponyms
+labels 'hot dog|tabby cat|gray wolf|teddy bear'
 try noschema 'gray wolf|owl|red fox'
 calls 4 # the schema was refused once
 start noschema

@@ -226,6 +226,29 @@ static void test_order(void **unused) {
     mm_buffer_free(&texts[1]);
 }
 
+/* An endpoint that is off is not asked for every class. */
+static void test_give_up(void **unused) {
+    (void)unused;
+    bench b;
+    mmood_error error;
+    char names[100][16];
+    const char *many[100];
+    for (size_t i = 0; i < 100; i++) {
+        snprintf(names[i], sizeof names[i], "thing %zu x", i);
+        many[i] = names[i];
+    }
+    open_bench(&b, is_off);
+    b.e.ids = many;
+    b.e.id_count = 100;
+    assert_ok(mm_text_near_run(&b.e, 300, &error), error);
+    assert_int_equal(b.model.asked, 4);
+    assert_int_equal(json_array_size(b.out->failures), 100);
+    const json_t *last = json_array_get(b.out->failures, 99);
+    assert_string_equal(json_string_value(json_object_get(last, "error")),
+                        "was not tried after 4 failures in a row");
+    close_bench(&b);
+}
+
 /* ---- Near ---------------------------------------------------------------------------------- */
 
 static const char *looks(mm_prompt prompt, const char *text, size_t round, const mm_talk *talk) {
@@ -483,11 +506,11 @@ static void test_probe(void **unused) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_text_far),  cmocka_unit_test(test_too_few),
-        cmocka_unit_test(test_order),     cmocka_unit_test(test_near),
-        cmocka_unit_test(test_far),       cmocka_unit_test(test_given),
-        cmocka_unit_test(test_far_fails), cmocka_unit_test(test_prompts),
-        cmocka_unit_test(test_probe),
+        cmocka_unit_test(test_text_far), cmocka_unit_test(test_too_few),
+        cmocka_unit_test(test_order),    cmocka_unit_test(test_give_up),
+        cmocka_unit_test(test_near),     cmocka_unit_test(test_far),
+        cmocka_unit_test(test_given),    cmocka_unit_test(test_far_fails),
+        cmocka_unit_test(test_prompts),  cmocka_unit_test(test_probe),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
