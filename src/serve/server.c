@@ -203,7 +203,18 @@ void mm_peer_set(mm_server *server, mm_peer *peer, mm_peer_state state) {
     pthread_mutex_lock(&server->peers_lock);
     peer->state = state;
     peer->since = mm_now();
+    peer->ended = 0;
     pthread_mutex_unlock(&server->peers_lock);
+}
+
+/* Whether the client has gone in the middle of a request. The daemon does not see an end that came
+ * together with the last bytes before it, and would keep such connections until they time out. Seen
+ * twice, so that what the daemon has just read is not taken from it. */
+static int has_left(mm_peer *peer) {
+    char byte;
+    if (recv(peer->socket, &byte, 1, MSG_PEEK | MSG_DONTWAIT) != 0)
+        return 0;
+    return ++peer->ended >= 2;
 }
 
 void mm_server_tick(mm_server *server) {
@@ -220,9 +231,12 @@ void mm_server_tick(mm_server *server) {
             waited = now - server->drained_at;
             limit = drain_grace;
         }
-        if (peer->state == PEER_ANSWERING || peer->socket < 0 || waited <= limit)
+        if (peer->state == PEER_ANSWERING || peer->socket < 0)
             continue;
-        if (sending) { /* nothing of an answer has been sent yet, so this can be one */
+        int left = has_left(peer);
+        if (!left && waited <= limit)
+            continue;
+        if (sending && !left) { /* nothing of an answer has been sent yet, so this can be one */
             send(peer->socket, late, sizeof late - 1, MSG_DONTWAIT | MSG_NOSIGNAL);
             mm_metrics_trouble(&server->metrics, MM_TROUBLE_TIMEOUT);
         }

@@ -30,6 +30,7 @@ typedef struct mm_peer {
     int socket;
     mm_peer_state state;
     double since;
+    int ended; /* ticks that saw the client's end of the connection closed */
 } mm_peer;
 
 struct mm_server {

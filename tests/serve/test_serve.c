@@ -10,6 +10,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/socket.h>
 #include <unistd.h>
 
 static json_t *parsed(const answer *a) {
@@ -397,6 +398,40 @@ static void test_wrong_options(void **state) {
     assert_non_null(strstr(error.message, "would both be served as \"first\""));
 }
 
+/* Clients that go away in the middle of what they send leave no connection behind. */
+static void test_clients_that_leave(void **state) {
+    static const char half[] =
+        "POST /v1/detect HTTP/1.1\r\nHost: a\r\nContent-Length: 100\r\n\r\nx";
+    int port;
+    mm_server_options options = fixture_small_options();
+    mm_server *server = fixture_start(&options, &port);
+    (void)state;
+    for (int i = 0; i < 40; i++) {
+        int s = client_connect(port);
+        client_send(s, half, i % 2 ? sizeof half - 1 : 20);
+        close(s);
+    }
+    for (int i = 0; i < 4; i++) {
+        poll(NULL, 0, 50);
+        mm_server_tick(server);
+    }
+    poll(NULL, 0, 100);
+    answer a = fixture_get(port, "/metrics");
+    assert_non_null(strstr(a.body, "\nmmood_connections 1\n"));
+    answer_free(&a);
+    /* A client that has sent all and closes its own end still gets its answer. */
+    char head[256];
+    int s = client_connect(port);
+    int n = snprintf(head, sizeof head,
+                     "POST /v1/detect HTTP/1.1\r\nHost: a\r\nContent-Length: %zu\r\n\r\n",
+                     fixture_sizes[0]);
+    assert_true(client_send(s, head, (size_t)n) &&
+                client_send(s, fixture_pictures[0], fixture_sizes[0]));
+    shutdown(s, SHUT_WR);
+    assert_int_equal(fixture_status_of(client_receive(s, 5)), 200);
+    mm_server_free(server);
+}
+
 /* Whether `text` has the metric that begins at `name`, as it is or as the part of a histogram. */
 static int is_metric(const char *text, const char *name, size_t length) {
     static const char *const suffixes[] = {"", "_bucket", "_sum", "_count"};
@@ -450,6 +485,7 @@ int main(void) {
         cmocka_unit_test(test_token),
         cmocka_unit_test(test_busy),
         cmocka_unit_test(test_slow_clients),
+        cmocka_unit_test(test_clients_that_leave),
         cmocka_unit_test(test_stream),
         cmocka_unit_test(test_wrong_options),
         cmocka_unit_test(test_metric_names),
