@@ -8,7 +8,6 @@
 #include "serve/clock.h"
 #include "serve/server.h"
 
-#include <malloc.h>
 #include <math.h>
 #include <signal.h>
 #include <stdio.h>
@@ -17,6 +16,9 @@
 #include <sys/socket.h>
 #include <sys/un.h>
 #include <unistd.h>
+#ifdef __GLIBC__
+#include <malloc.h>
+#endif
 
 static const char usage[] =
     "usage: mmood serve DETECTOR... [--listen 127.0.0.1:8080] [OPTION]...\n\n"
@@ -195,10 +197,12 @@ static int serve(settings *s, size_t count, char **paths) {
     sigaddset(&signals, SIGHUP);
     /* All threads inherit this, so that only `run` sees them. */
     pthread_sigmask(SIG_BLOCK, &signals, NULL);
+#ifdef __GLIBC__
     /* Bodies and pictures go straight back to the system, and threads share their heaps: without
      * this, memory creeps up with the sizes that have been seen. */
     mallopt(M_MMAP_THRESHOLD, 256 << 10);
     mallopt(M_ARENA_MAX, 4);
+#endif
     int code = detector_open(&opened, paths[0], &s->common);
     mmood_session_free(opened.session); /* the server has its own */
     opened.session = NULL;
