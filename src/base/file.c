@@ -130,7 +130,7 @@ static mmood_status write_directly(const char *path, const void *data, size_t si
     return status;
 }
 
-static mmood_status write_and_rename(const char *path, const void *data, size_t size,
+static mmood_status write_and_rename(const char *path, const void *data, size_t size, int wait,
                                      mmood_error *error) {
     size_t length = strlen(path);
     char *temporary = malloc(length + 8);
@@ -147,7 +147,7 @@ static mmood_status write_and_rename(const char *path, const void *data, size_t 
     mmood_status status = write_all(fd, data, size, error);
     /* mkstemp makes the file private; others may read a result. Asking for the umask would change
      * it for a moment in every thread, so the usual outcome is set instead. */
-    if (!status && (fchmod(fd, 0644) != 0 || fsync(fd) != 0))
+    if (!status && (fchmod(fd, 0644) != 0 || (wait && fsync(fd) != 0)))
         status = mm_error_set(error, MMOOD_ERROR_IO, "cannot be finished: %s", strerror(errno));
     if (close(fd) != 0 && !status)
         status = mm_error_set(error, MMOOD_ERROR_IO, "cannot be closed: %s", strerror(errno));
@@ -159,7 +159,8 @@ static mmood_status write_and_rename(const char *path, const void *data, size_t 
     return status;
 }
 
-mmood_status mm_file_write(const char *path, const void *data, size_t size, mmood_error *error) {
+static mmood_status replace(const char *path, const void *data, size_t size, int wait,
+                            mmood_error *error) {
     struct stat st;
     int exists = stat(path, &st) == 0;
     if (exists && S_ISDIR(st.st_mode))
@@ -167,9 +168,18 @@ mmood_status mm_file_write(const char *path, const void *data, size_t size, mmoo
     if (exists && !S_ISREG(st.st_mode))
         return write_directly(path, data, size, error);
     char *target = exists ? realpath(path, NULL) : NULL; /* a link stays, its file is replaced */
-    mmood_status status = write_and_rename(target ? target : path, data, size, error);
+    mmood_status status = write_and_rename(target ? target : path, data, size, wait, error);
     free(target);
     return status;
+}
+
+mmood_status mm_file_write(const char *path, const void *data, size_t size, mmood_error *error) {
+    return replace(path, data, size, 1, error);
+}
+
+mmood_status mm_file_write_cached(const char *path, const void *data, size_t size,
+                                  mmood_error *error) {
+    return replace(path, data, size, 0, error);
 }
 
 int mm_file_exists(const char *path) {

@@ -25,6 +25,11 @@ mmood_status mm_file_read(uint8_t **out, size_t *size, const char *path, size_t 
  * devices and pipes are written to directly. */
 mmood_status mm_file_write(const char *path, const void *data, size_t size, mmood_error *error);
 
+/* The same without waiting for the disk: after a power failure the file may be empty. For what is
+ * verified when it is read. */
+mmood_status mm_file_write_cached(const char *path, const void *data, size_t size,
+                                  mmood_error *error);
+
 /* 1 if `path` names something that exists. */
 int mm_file_exists(const char *path);
 

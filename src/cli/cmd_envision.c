@@ -159,7 +159,7 @@ int cmd_envision(int argc, char **argv) {
         {"max-tokens", 0, OPTION_COUNT, &s.max_tokens, "N",
          "of a reply; default 2048, 0 the server's"},
         {"no-schema", 0, OPTION_FLAG, &s.no_schema, NULL, "do not ask for lists by a JSON schema"},
-        {"jobs", 0, OPTION_COUNT, &s.jobs, "N", "conversations at a time; default 4"},
+        {"jobs", 0, OPTION_COUNT, &s.jobs, "N", "requests at a time; default 4"},
         {"image-jobs", 0, OPTION_COUNT, &s.image_jobs, "N",
          "pictures generated at a time; default 1"},
         {"timeout", 0, OPTION_NUMBER, &s.timeout, "S",

@@ -90,6 +90,7 @@ static mmood_status open_models(run *r, mmood_error *error) {
     r->asker = (mm_asker){.progress = !s->common.quiet && isatty(2) ? show_progress : NULL,
                           .models = {s->chat_model, llm},
                           .jobs = s->jobs,
+                          .ahead = s->jobs / 2,
                           .draw_jobs = s->image_jobs};
     if (s->dry_run) {
         envision_dry_connect(&r->asker, &r->dry);

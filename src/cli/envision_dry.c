@@ -69,6 +69,7 @@ void envision_dry_connect(mm_asker *asker, envision_dry *dry) {
     asker->draw = draw;
     asker->progress = NULL;
     asker->jobs = 1; /* it counts without locks */
+    asker->ahead = 0;
     asker->draw_jobs = 1;
 }
 

@@ -86,6 +86,7 @@ static mmood_status open_voice(mm_chat **out, const envision_settings *s, mm_exc
     chat.max_tokens = s->max_tokens;
     chat.http = http_options(s, chat.url, own ? s->llm_key_env : s->key_env);
     chat.cache = cache;
+    chat.at_once = s->jobs;
     if (!chat.url && !s->offline)
         return MMOOD_OK; /* the branch says so if it needs it */
     return mm_chat_create(out, &chat, error);

@@ -35,6 +35,7 @@ typedef struct mm_asker {
     void (*progress)(void *context, const char *step, size_t done, size_t count);
     const char *models[2]; /* names by voice; NULL: the endpoint's own choice */
     int jobs;              /* conversations at a time */
+    int ahead;             /* others that are prepared while these wait; `ask` has them wait */
     int draw_jobs;         /* pictures at a time */
 } mm_asker;
 

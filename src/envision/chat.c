@@ -8,6 +8,7 @@
 #include "envision/url.h"
 
 #include <math.h>
+#include <pthread.h>
 #include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
@@ -17,7 +18,8 @@ enum {
     NO_SCHEMA = 1,
     NO_TEMPERATURE = 2,
     NO_SEED = 4,
-    NEW_TOKENS = 8 /* max_completion_tokens in place of max_tokens */
+    NEW_TOKENS = 8,    /* max_completion_tokens in place of max_tokens */
+    OBJECT_SCHEMA = 16 /* the schema in a json_object, as before there was json_schema */
 };
 
 struct mm_chat {
@@ -26,6 +28,9 @@ struct mm_chat {
     char *url;
     char *model;
     atomic_int learnt;
+    pthread_mutex_t lock; /* of what is below */
+    pthread_cond_t left;
+    int asking; /* requests that are under way */
 };
 
 /* One exchange while it is made. */
@@ -52,15 +57,20 @@ mm_chat_options mm_chat_options_default(void) {
 
 mmood_status mm_chat_create(mm_chat **out, const mm_chat_options *options, mmood_error *error) {
     *out = NULL;
-    if (!isfinite(options->temperature) || options->temperature < 0 || options->max_tokens < 0)
-        return mm_error_set(error, MMOOD_ERROR_ARGUMENT,
-                            "a temperature of %g and %d tokens, expected 0 or more of both",
-                            options->temperature, options->max_tokens);
+    if (!isfinite(options->temperature) || options->temperature < 0 || options->max_tokens < 0 ||
+        options->at_once < 0)
+        return mm_error_set(
+            error, MMOOD_ERROR_ARGUMENT,
+            "a temperature of %g, %d tokens, %d requests at a time, expected 0 or more "
+            "of each",
+            options->temperature, options->max_tokens, options->at_once);
     int offline = options->cache && mm_exchanges_get_mode(options->cache) == MM_EXCHANGES_OFFLINE;
     mm_chat *chat = calloc(1, sizeof *chat);
     if (!chat)
         return no_memory(error);
     atomic_init(&chat->learnt, 0);
+    pthread_mutex_init(&chat->lock, NULL);
+    pthread_cond_init(&chat->left, NULL);
     chat->options = *options;
     mmood_status status = MMOOD_OK;
     if (options->model) {
@@ -91,6 +101,8 @@ void mm_chat_free(mm_chat *chat) {
     mm_http_free(chat->http);
     free(chat->url);
     free(chat->model);
+    pthread_cond_destroy(&chat->left);
+    pthread_mutex_destroy(&chat->lock);
     free(chat);
 }
 
@@ -125,6 +137,13 @@ static mmood_status make_record(json_t **out, const exchange *x, mmood_error *er
     return no_memory(error);
 }
 
+static json_t *format_of(const exchange *x) {
+    if (x->without & OBJECT_SCHEMA)
+        return json_pack("{s:s, s:O}", "type", "json_object", "schema", x->schema);
+    return json_pack("{s:s, s:{s:s, s:b, s:O}}", "type", "json_schema", "json_schema", "name",
+                     "labels", "strict", 1, "schema", x->schema);
+}
+
 /* The request's body, as text that the caller frees. */
 static mmood_status make_body(char **out, const exchange *x, mmood_error *error) {
     const mm_chat_options *o = &x->chat->options;
@@ -146,10 +165,7 @@ static mmood_status make_body(char **out, const exchange *x, mmood_error *error)
     if (o->seed >= 0 && !(x->without & NO_SEED))
         failed |= json_object_set_new(body, "seed", json_integer(o->seed));
     if (x->schema && !(x->without & NO_SCHEMA))
-        failed |= json_object_set_new(body, "response_format",
-                                      json_pack("{s:s, s:{s:s, s:b, s:O}}", "type", "json_schema",
-                                                "json_schema", "name", "labels", "strict", 1,
-                                                "schema", x->schema));
+        failed |= json_object_set_new(body, "response_format", format_of(x));
     if (!failed)
         *out = json_dumps(body, JSON_COMPACT | JSON_REAL_PRECISION(17));
     json_decref(body);
@@ -175,7 +191,8 @@ static int refused_part(const exchange *x, const mm_http_reply *reply) {
     if (reply->code != 400 && reply->code != 422 && reply->code < 500)
         return 0;
     if (x->schema && !(x->without & NO_SCHEMA) && mm_refusal_is_schema(body, size))
-        return NO_SCHEMA;
+        return !(x->without & OBJECT_SCHEMA) && mm_refusal_wants_object(body, size) ? OBJECT_SCHEMA
+                                                                                    : NO_SCHEMA;
     if (reply->code >= 500)
         return 0;
     if (o->max_tokens > 0 && !(x->without & NEW_TOKENS) &&
@@ -218,12 +235,9 @@ static int change(exchange *x, const mm_http_reply *reply) {
     return part != 0;
 }
 
-static mmood_status ask(mm_http_reply *reply, exchange *x, mmood_error *error) {
+/* Sends `body`, which it frees, and what is made in its place when it is refused. */
+static mmood_status ask(mm_http_reply *reply, exchange *x, char *body, mmood_error *error) {
     for (;;) {
-        char *body;
-        mmood_status status = make_body(&body, x, error);
-        if (status != MMOOD_OK)
-            return status;
         mm_http_request request = {.url = x->chat->url,
                                    .body = body,
                                    .size = strlen(body),
@@ -231,13 +245,16 @@ static mmood_status ask(mm_http_reply *reply, exchange *x, mmood_error *error) {
                                    .deadline = x->deadline,
                                    .is_final = is_final,
                                    .context = x};
-        status = mm_http_send(reply, x->chat->http, &request, error);
+        mmood_status status = mm_http_send(reply, x->chat->http, &request, error);
         free(body);
         if (status != MMOOD_OK || (reply->code >= 200 && reply->code <= 299))
             return status;
         if (!change(x, reply))
             return give_up(x, reply, error);
         mm_http_reply_free(reply);
+        status = make_body(&body, x, error);
+        if (status != MMOOD_OK)
+            return status;
     }
 }
 
@@ -310,14 +327,38 @@ static mmood_status look_up(mm_chat_reply *out, const mm_chat *chat, const json_
     return MMOOD_OK;
 }
 
+static void enter(mm_chat *chat) {
+    pthread_mutex_lock(&chat->lock);
+    while (chat->options.at_once > 0 && chat->asking >= chat->options.at_once)
+        pthread_cond_wait(&chat->left, &chat->lock);
+    chat->asking++;
+    pthread_mutex_unlock(&chat->lock);
+}
+
+static void leave(mm_chat *chat) {
+    pthread_mutex_lock(&chat->lock);
+    chat->asking--;
+    pthread_cond_signal(&chat->left);
+    pthread_mutex_unlock(&chat->lock);
+}
+
+/* What is sent is made before the turn comes, so that no turn is spent on it. The turn ends when
+ * the reply is kept: whoever is stopped loses no more replies than there are turns. */
 static mmood_status ask_and_store(mm_chat_reply *out, exchange *x, const json_t *record,
                                   mmood_error *error) {
     mm_http_reply reply = {0};
-    mmood_status status = ask(&reply, x, error);
+    char *body;
+    mmood_status status = make_body(&body, x, error);
+    if (status != MMOOD_OK)
+        return status;
+    enter(x->chat);
+    x->deadline = mm_http_deadline(x->chat->http);
+    status = ask(&reply, x, body, error);
     if (status == MMOOD_OK)
         status = mm_chat_reply_parse(out, reply.body.data, reply.body.size, error);
     if (status == MMOOD_OK && x->chat->options.cache)
         status = store(x, record, &reply, out, error);
+    leave(x->chat);
     mm_http_reply_free(&reply);
     return status;
 }
@@ -333,8 +374,7 @@ mmood_status mm_chat_send(mm_chat_reply *out, mm_chat *chat, mm_talk *talk, cons
                   .talk = talk,
                   .schema = schema,
                   .without = atomic_load(&chat->learnt),
-                  .side = mm_talk_side(talk),
-                  .deadline = mm_http_deadline(chat->http)};
+                  .side = mm_talk_side(talk)};
     json_t *record;
     mmood_status status = make_record(&record, &x, error);
     if (status == MMOOD_OK && chat->options.cache)

@@ -17,9 +17,11 @@ typedef struct mm_chat_options {
     size_t picture_bytes; /* of each picture as JPEG */
     mm_http_options http;
     mm_exchanges *cache; /* NULL: none; must outlive the endpoint */
+    int at_once;         /* so many requests at a time, others wait; 0: any number */
 } mm_chat_options;
 
-/* Temperature 0, 2048 tokens, no seed, 4 MB a picture, mm_http_options_default(), no cache. */
+/* Temperature 0, 2048 tokens, no seed, 4 MB a picture, mm_http_options_default(), no cache, any
+ * number of requests. */
 mm_chat_options mm_chat_options_default(void);
 
 /* An endpoint with its settings. It learns what the endpoint does not take (a JSON schema, a
@@ -44,9 +46,9 @@ mmood_status mm_talk_user(mm_talk *talk, const char *text, const mm_picture *con
 
 /* Sends the conversation, whose last message is the user's, and adds the reply to it, so that
  * mm_talk_user() and mm_chat_send() go on from there. `schema` (may be NULL) is a JSON schema that
- * the reply is to follow; endpoints that refuse it are asked without, so the reply may be free
- * text. A 413 is answered once by pictures of half the side. The caller frees `*out`. After a
- * failure the conversation is as before. */
+ * the reply is to follow; endpoints that refuse it are asked in the older form that they name, or
+ * without, so the reply may be free text. A 413 is answered once by pictures of half the side. The
+ * caller frees `*out`. After a failure the conversation is as before. */
 mmood_status mm_chat_send(mm_chat_reply *out, mm_chat *chat, mm_talk *talk, const json_t *schema,
                           mmood_error *error);
 

@@ -251,7 +251,7 @@ mmood_status mm_exchanges_store(mm_exchanges *cache, const json_t *request, json
     if (!text || !path)
         status = no_memory(error);
     else
-        status = mm_file_write(path, text, strlen(text), error);
+        status = mm_file_write_cached(path, text, strlen(text), error);
     if (status != MMOOD_OK && path)
         mm_error_prefix(error, status, "%s", path);
     free(text);
@@ -265,7 +265,7 @@ mmood_status mm_exchanges_store_picture(char hash[65], mm_exchanges *cache, cons
     char *path = path_of(cache->pictures, hash, type);
     if (!path)
         return no_memory(error);
-    mmood_status status = mm_file_write(path, data, size, error);
+    mmood_status status = mm_file_write_cached(path, data, size, error);
     if (status != MMOOD_OK)
         mm_error_prefix(error, status, "%s", path);
     free(path);

@@ -64,6 +64,10 @@ int mm_refusal_is_schema(const void *body, size_t size) {
     return !mm_refusal_is_length(body, size) && has_any(body, size, words);
 }
 
+int mm_refusal_wants_object(const void *body, size_t size) {
+    return mm_refusal_is_schema(body, size) && has(body, size, "json_object");
+}
+
 int mm_refusal_is_parameter(const void *body, size_t size, const char *name) {
     static const char *const words[] = {
         "unknown",    "unsupported", "unrecognized",  "unrecognised",

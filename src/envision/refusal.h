@@ -14,6 +14,9 @@ int mm_refusal_is_picture(const void *body, size_t size);
 /* The server cannot answer by a JSON schema. */
 int mm_refusal_is_schema(const void *body, size_t size);
 
+/* The same, but it can by a schema within {"type": "json_object"}. */
+int mm_refusal_wants_object(const void *body, size_t size);
+
 /* The request's member `name` is unknown or not allowed with this value. */
 int mm_refusal_is_parameter(const void *body, size_t size, const char *name);
 

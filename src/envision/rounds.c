@@ -9,7 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { IDLE_ROUNDS = 2 };
+enum { IDLE_ROUNDS = 2, MAX_THREADS = 256 };
 
 /* One message of one conversation, with its answer. */
 typedef struct turn {
@@ -251,7 +251,8 @@ static mmood_status begin(round *r, mm_conversation *list, size_t count, mmood_e
 
 static mmood_status ask_all(round *r, mmood_error *error) {
     const mm_asker *asker = r->e->asker;
-    mm_jobs_options options = {asker->jobs, 2 * asker->jobs + 2,
+    int threads = asker->jobs + asker->ahead;
+    mm_jobs_options options = {threads < MAX_THREADS ? threads : MAX_THREADS, 2 * asker->jobs + 2,
                                asker->progress ? show_progress : NULL};
     mm_job *jobs = calloc(r->count, sizeof *jobs);
     mmood_error first;

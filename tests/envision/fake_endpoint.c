@@ -3,14 +3,16 @@
 #include "envision/fake_endpoint.h"
 
 #include <arpa/inet.h>
+#include <errno.h>
+#include <math.h>
 #include <netinet/in.h>
-#include <poll.h>
 #include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
 #include <sys/socket.h>
+#include <time.h>
 #include <unistd.h>
 
 enum { MAX_CONNECTIONS = 256, KEPT = 64, MAX_HEAD = 65536 };
@@ -22,6 +24,7 @@ struct fake {
     int port;
     pthread_t acceptor;
     pthread_mutex_t lock;
+    pthread_cond_t stopped;
     int stopping;
     int connections; /* slots that were used */
     int count;
@@ -50,9 +53,22 @@ static int stopping(fake *server) {
 }
 
 int fake_pause(fake *server, double seconds) {
-    for (double waited = 0; waited < seconds && !stopping(server); waited += 0.01)
-        poll(NULL, 0, 10);
-    return !stopping(server);
+    struct timespec until;
+    clock_gettime(CLOCK_MONOTONIC, &until);
+    double whole = floor(seconds);
+    until.tv_sec += (time_t)whole;
+    until.tv_nsec += (long)((seconds - whole) * 1e9);
+    if (until.tv_nsec >= 1000000000) {
+        until.tv_nsec -= 1000000000;
+        until.tv_sec++;
+    }
+    pthread_mutex_lock(&server->lock);
+    while (!server->stopping &&
+           pthread_cond_timedwait(&server->stopped, &server->lock, &until) != ETIMEDOUT)
+        continue;
+    int lives = !server->stopping;
+    pthread_mutex_unlock(&server->lock);
+    return lives;
 }
 
 int fake_send(int socket, const void *data, size_t size) {
@@ -202,6 +218,11 @@ fake *fake_start(fake_script *script, const void *context) {
     server->script = script;
     server->context = context;
     pthread_mutex_init(&server->lock, NULL);
+    pthread_condattr_t monotonic;
+    pthread_condattr_init(&monotonic);
+    pthread_condattr_setclock(&monotonic, CLOCK_MONOTONIC);
+    pthread_cond_init(&server->stopped, &monotonic);
+    pthread_condattr_destroy(&monotonic);
     if (pthread_create(&server->acceptor, NULL, accept_all, server) != 0)
         die("fake endpoint");
     return server;
@@ -210,6 +231,7 @@ fake *fake_start(fake_script *script, const void *context) {
 void fake_stop(fake *server) {
     pthread_mutex_lock(&server->lock);
     server->stopping = 1;
+    pthread_cond_broadcast(&server->stopped);
     for (int i = 0; i < server->connections; i++)
         if (server->sockets[i] >= 0)
             shutdown(server->sockets[i], SHUT_RDWR);
@@ -223,6 +245,7 @@ void fake_stop(fake *server) {
         free(server->kept[i].headers);
         free(server->kept[i].body);
     }
+    pthread_cond_destroy(&server->stopped);
     pthread_mutex_destroy(&server->lock);
     free(server);
 }

@@ -10,6 +10,8 @@
 #include "envision/refusal.h"
 
 #include <jansson.h>
+#include <pthread.h>
+#include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -315,6 +317,91 @@ static void test_schema_sent(void **unused) {
     fake_stop(server);
 }
 
+#define WANTS_OBJECT                                                                               \
+    "{\"detail\":[{\"type\":\"literal_error\",\"loc\":[\"body\",\"response_format\",\"type\"],"    \
+    "\"msg\":\"Input should be 'text' or 'json_object'\",\"input\":\"json_schema\"}]}"
+
+/* llama-cpp-python's server takes schemas in the older form only. */
+static void test_object_schema(void **unused) {
+    (void)unused;
+    mmood_status status;
+    mmood_error error;
+    static const refuser old = {422, WANTS_OBJECT, "json_schema"},
+                         liar = {422, WANTS_OBJECT, "response_format"};
+    assert_int_equal(ask_refuser(&liar, connect_to, 3, &status, &error), 5);
+    assert_ok(status, error);
+    fake *server = fake_start(refuse, &old);
+    mm_chat *chat = connect_to(fake_url(server, ""), NULL);
+    json_t *schema = json_pack("{s:s}", "type", "array");
+    for (int i = 0; i < 2; i++) {
+        mm_talk *talk = say("x", NULL, 0);
+        mm_chat_reply reply;
+        assert_ok(mm_chat_send(&reply, chat, talk, schema, &error), error);
+        json_t *body = sent(server, i + 1), *format = json_object_get(body, "response_format");
+        assert_string_equal(string_at(format, "type"), "json_object");
+        assert_true(json_equal(json_object_get(format, "schema"), schema));
+        json_decref(body);
+        mm_chat_reply_free(&reply);
+        mm_talk_free(talk);
+    }
+    assert_int_equal(fake_count(server), 3);
+    json_decref(schema);
+    mm_chat_free(chat);
+    fake_stop(server);
+}
+
+/* ---- Many at a time ---- */
+
+static atomic_int under_way, most;
+
+static void answer_slowly(fake *server, int socket, const fake_request *request) {
+    (void)request;
+    int now = atomic_fetch_add(&under_way, 1) + 1;
+    for (int seen = atomic_load(&most); now > seen;)
+        if (atomic_compare_exchange_weak(&most, &seen, now))
+            break;
+    fake_pause(server, 0.03);
+    atomic_fetch_sub(&under_way, 1);
+    fake_json(socket, 200, GOOD);
+}
+
+static void *ask_once(void *chat) {
+    mm_talk *talk = NULL;
+    mm_chat_reply reply = {0};
+    int good = mm_talk_create(&talk, NULL) == MMOOD_OK &&
+               mm_talk_user(talk, "x", NULL, 0, NULL) == MMOOD_OK &&
+               mm_chat_send(&reply, chat, talk, NULL, NULL) == MMOOD_OK;
+    mm_chat_reply_free(&reply);
+    mm_talk_free(talk);
+    return good ? chat : NULL;
+}
+
+static void test_at_once(void **unused) {
+    (void)unused;
+    enum { ASKERS = 7 };
+    pthread_t threads[ASKERS];
+    fake *server = fake_start(answer_slowly, NULL);
+    mm_chat_options options = mm_chat_options_default();
+    mmood_error error;
+    mm_chat *chat;
+    options.url = fake_url(server, "");
+    options.at_once = -1;
+    assert_int_equal(mm_chat_create(&chat, &options, &error), MMOOD_ERROR_ARGUMENT);
+    options.at_once = 2;
+    assert_ok(mm_chat_create(&chat, &options, &error), error);
+    for (int i = 0; i < ASKERS; i++)
+        assert_int_equal(pthread_create(&threads[i], NULL, ask_once, chat), 0);
+    for (int i = 0; i < ASKERS; i++) {
+        void *good;
+        pthread_join(threads[i], &good);
+        assert_non_null(good);
+    }
+    assert_int_equal(fake_count(server), ASKERS);
+    assert_in_range(atomic_load(&most), 1, 2);
+    mm_chat_free(chat);
+    fake_stop(server);
+}
+
 /* ---- Pictures ---- */
 
 /* The picture in part 0 of message 0 of request `index`, decoded. */
@@ -541,7 +628,8 @@ int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_replies),        cmocka_unit_test(test_bad_replies),
         cmocka_unit_test(test_rounds),         cmocka_unit_test(test_schema),
-        cmocka_unit_test(test_schema_sent),    cmocka_unit_test(test_pictures),
+        cmocka_unit_test(test_schema_sent),    cmocka_unit_test(test_object_schema),
+        cmocka_unit_test(test_at_once),        cmocka_unit_test(test_pictures),
         cmocka_unit_test(test_picture_limits), cmocka_unit_test(test_too_large),
         cmocka_unit_test(test_refusals),       cmocka_unit_test(test_base64),
     };
