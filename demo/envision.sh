@@ -14,7 +14,7 @@ failed=0
 
 # Without WordNet's test of kinds, whose outcome would depend on what is installed.
 envision() {
-    "$mmood" envision --id demo/foods.txt --cache demo/cache --offline --wordnet none \
+    "$mmood" envision --quiet --id demo/foods.txt --cache demo/cache --offline --wordnet none \
         --chat-url http://localhost/v1 --chat-model recorded-multimodal-model "$@"
 }
 
@@ -28,7 +28,9 @@ compare() {
     fi
     sed '/^  "mmood": /d' "$work/$mode.json" >"$work/now"
     sed '/^  "mmood": /d' "demo/envisioned/$mode.json" >"$work/then"
-    if ! diff "$work/then" "$work/now" >"$work/diff"; then
+    if diff "$work/then" "$work/now" >"$work/diff"; then
+        echo "  $mode: as in demo/envisioned/$mode.json"
+    else
         echo "demo/envision.sh: $mode differs from demo/envisioned/$mode.json ('<'):" >&2
         head -n 10 "$work/diff" | cut -c 1-300 >&2
         failed=1

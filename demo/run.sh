@@ -1,6 +1,7 @@
 #!/bin/sh
 # The demo: builds a detector for 30 foods with the shipped model, judges pictures of a style the model
-# never saw, measures all scores over ten draws of the ID classes, and writes a report.
+# never saw, measures all scores over ten draws of the ID classes, compares sources of outlier labels,
+# and writes a report.
 #   demo/run.sh [PROGRAM [REPORT.html]]
 set -eu
 mmood=${1:-build/mmood}
@@ -34,28 +35,21 @@ echo "The first draw alone, with 95 % bootstrap intervals:"
 echo
 "$mmood" eval "$work/00.mmood" --quiet --id "$work/00.txt" --ood far=demo/pictures/ood-far \
     --ood near=demo/pictures/ood-near --scores all --cache "$work/cache" --report "$report" --format csv |
-    awk -F, '
-        NR == 1 { for (i = 1; i <= NF; i++) at[$i] = i; next }
-        $at["type"] == "result" {
-            score = $at["score"]; set = $at["set"]
-            if (!(score in seen)) { seen[score] = 1; order[++scores] = score }
-            for (m = 1; m <= 2; m++) {
-                name = m == 1 ? "fpr95" : "auroc"
-                cell[score, set, m] = sprintf("%5.1f [%5.1f, %5.1f]", 100 * $at[name], 100 * $at[name "_low"], \
-                    100 * $at[name "_high"])
-            }
-        }
-        END {
-            printf "%-15s  %-20s  %-20s  %-20s  %-20s\n", "score", "far FPR95", "far AUROC", "near FPR95", "near AUROC"
-            for (i = 1; i <= scores; i++)
-                printf "%-15s  %s  %s  %s  %s\n", order[i], cell[order[i], "far", 1], cell[order[i], "far", 2], \
-                    cell[order[i], "near", 1], cell[order[i], "near", 2]
-        }'
+    awk -f demo/intervals.awk
+
+echo
+echo "Where outlier labels come from: mcm needs none; the others are mm-ood with labels written by hand (108), envisioned"
+echo "from recorded exchanges with a multimodal model (129 each; text-far is EOE's way, near, far and mix are MM-OOD's),"
+echo "or mined from WordNet. Envisioned again from the records, without any call:"
+echo
+demo/envision.sh "$mmood"
+echo
+demo/sources.sh "$mmood" "$work"
 cat <<END
 
-The outlier labels share their categories (vehicles, tools, buildings) with the far pictures, and some are their
-very names: that favours all scores that look at outlier labels; demo/README.md lists which. A difference smaller
-than the spread says nothing. docs/results.md has more.
+The hand-written labels share their categories (vehicles, tools, buildings) with the far pictures, and some are their
+very names: that favours all scores that look at outlier labels; demo/README.md lists which, and tells what the model
+of the recorded exchanges knew. A difference smaller than the spread says nothing. docs/results.md has more.
 
 The report, with curves and the most wrong pictures: $report
 Next: your own detector, with a real CLIP model. README.md, "Your first detector".

@@ -1,6 +1,6 @@
 #!/bin/sh
-# The tables of docs/results.md: all scores over the demo's ten draws, with three banks of outlier labels, and three
-# seeds where seeds matter. Some minutes; needs wordnet-base.
+# The tables of docs/results.md: all scores over the demo's ten draws, with banks of outlier labels from several sources,
+# and three seeds where seeds matter. Some minutes; needs wordnet-base.
 #   tools/results.sh [PROGRAM]
 set -eu
 mmood=${1:-build/mmood}
@@ -13,6 +13,20 @@ export MMOOD_MODEL=models/demo
 echo "## Hand-written outlier labels (demo/outliers.txt)"
 demo/measure.sh "$mmood" "$work" demo/outliers.txt >"$work/hand"
 awk -f demo/table.awk "$work/hand"
+
+echo
+echo "## Where outlier labels come from"
+demo/sources.sh "$mmood" "$work"
+
+echo
+echo "## The same without labels that are the name of an OOD picture"
+awk -F '\t' '$3 != "id" { print $2 }' demo/pictures.tsv >"$work/names"
+for mode in text-far near far mix; do
+    sed -n '/^ "dropped"/q; s/^  {"label": "\([^"]*\)".*/\1/p' "demo/envisioned/$mode.json" |
+        grep -vixFf "$work/names" >"$work/$mode.txt"
+    demo/measure.sh "$mmood" "$work" "$work/$mode.txt" 0 mm-ood | sed "s/^mm-ood/$mode/"
+done >"$work/unnamed"
+awk -v first=labels -f demo/table.awk "$work/unnamed"
 
 # The words mined from WordNet depend on the ID labels: a bank a draw. --leave-out none: by default the banks leave
 # out food and animals, as NegLabel's published list does, which suits ImageNet.
