@@ -1,6 +1,7 @@
 #!/bin/bash
-# The long checks: full-size models and all of WordNet against Hugging Face's packages, in a Python virtual
-# environment of its own; then each fuzz target for FUZZ_SECONDS (600). Hours on two cores. The last line is the tally.
+# The long checks: full-size models and all of WordNet against Hugging Face's packages, and mmood envision against a real
+# server, in Python virtual environments of their own; then each fuzz target for FUZZ_SECONDS (600). Hours on two cores.
+# The last line is the tally.
 #   check_long.sh BUILD
 set -euo pipefail
 build=$(cd "$1" && pwd)
@@ -8,19 +9,34 @@ cd "$(dirname "$0")/.."
 venv=$build/venv
 logs=$build/logs
 mkdir -p "$logs"
-passed=0 failed=0
+passed=0 failed=0 skipped=0
 
-# check NAME COMMAND...: output to the terminal and to a log.
+# check NAME COMMAND...: output to the terminal and to a log; code 77 means that it cannot be done here.
 check() {
-    local name=$1
+    local name=$1 code=0
     shift
     echo "== $name"
-    if "$@" 2>&1 | tee "$logs/long-$name.log"; then
-        passed=$((passed + 1))
-    else
+    "$@" 2>&1 | tee "$logs/long-$name.log" || code=$?
+    case $code in
+    0) passed=$((passed + 1)) ;;
+    77) skipped=$((skipped + 1)) ;;
+    *)
         failed=$((failed + 1))
         echo "FAILED: $name ($logs/long-$name.log)"
+        ;;
+    esac
+}
+
+# llama.cpp's server comes as source and is built here.
+interop() {
+    local own=$build/venv-interop
+    if ! { [ -x "$own/bin/python" ] || python3 -m venv "$own"; } ||
+        ! CMAKE_BUILD_PARALLEL_LEVEL=${CMAKE_BUILD_PARALLEL_LEVEL:-$(nproc)} \
+            "$own/bin/pip" install -q -r tools/interop/requirements.txt; then
+        echo "skipped: llama-cpp-python cannot be had or built here, see tools/interop/README.md"
+        return 77
     fi
+    "$own/bin/python" tools/interop/check_server.py "$build"
 }
 
 # fuzz NAME: from the corpus, finding new inputs in a folder that is thrown away; what crashes stays in build/logs.
@@ -38,11 +54,12 @@ fuzz() {
 check tokenizer "$venv/bin/python" tools/check_tokenizer.py "$build"
 check mining "$venv/bin/python" tools/check_mining.py "$build"
 check model "$venv/bin/python" tools/check_model.py "$build"
+check interop interop
 cmake --preset fuzz >/dev/null
 cmake --build --preset fuzz >/dev/null
 for program in build-fuzz/fuzz/fuzz_*; do
     name=${program##*/fuzz_}
     check "fuzz-$name" fuzz "$name"
 done
-echo "$passed passed, $failed failed, 0 skipped"
+echo "$passed passed, $failed failed, $skipped skipped"
 [ "$failed" = 0 ]

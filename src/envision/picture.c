@@ -11,10 +11,18 @@
 #include <stdlib.h>
 #include <string.h>
 
+/* A JPEG that was made of a picture, and for what. */
+typedef struct made {
+    mm_buffer jpeg; /* empty: none was made */
+    int side;
+    size_t bytes;
+} made;
+
 struct mm_picture {
     mmood_image *image;
     int side;
     char hash[65];
+    made *last; /* what is sent is also stored: encoding is much of the work of an exchange */
 };
 
 /* `n` scaled by to / from, rounded, at least 1. */
@@ -65,8 +73,13 @@ mmood_status mm_picture_decode(mm_picture **out, const void *data, size_t size, 
                             "pictures of %d pixels a side, expected %d to 16384", side,
                             (int)MM_PICTURE_LEAST);
     mm_picture *picture = calloc(1, sizeof *picture);
-    if (!picture)
+    made *last = calloc(1, sizeof *last);
+    if (!picture || !last) {
+        free(picture);
+        free(last);
         return mm_error_set(error, MMOOD_ERROR_MEMORY, "no memory for a picture");
+    }
+    picture->last = last;
     picture->side = side;
     mm_sha256 hash;
     mm_sha256_init(&hash);
@@ -98,6 +111,8 @@ void mm_picture_free(mm_picture *picture) {
     if (!picture)
         return;
     mmood_image_free(picture->image);
+    mm_buffer_free(&picture->last->jpeg);
+    free(picture->last);
     free(picture);
 }
 
@@ -142,8 +157,8 @@ static int encode_within(mm_buffer *out, mmood_status *status, const mmood_image
     return 0;
 }
 
-mmood_status mm_picture_jpeg(mm_buffer *out, const mm_picture *picture, int side, size_t bytes,
-                             mmood_error *error) {
+static mmood_status encode(mm_buffer *out, const mm_picture *picture, int side, size_t bytes,
+                           mmood_error *error) {
     size_t most = side > MM_PICTURE_LEAST ? (size_t)side : MM_PICTURE_LEAST;
     for (;; most /= 2) {
         mmood_image *small = NULL, *padded = NULL;
@@ -167,4 +182,22 @@ mmood_status mm_picture_jpeg(mm_buffer *out, const mm_picture *picture, int side
             return mm_error_set(error, MMOOD_ERROR_LIMIT,
                                 "the picture cannot be made a JPEG of at most %zu bytes", bytes);
     }
+}
+
+mmood_status mm_picture_jpeg(mm_buffer *out, const mm_picture *picture, int side, size_t bytes,
+                             mmood_error *error) {
+    made *last = picture->last;
+    if (last->jpeg.size == 0 || last->side != side || last->bytes != bytes) {
+        last->jpeg.size = 0;
+        mmood_status status = encode(&last->jpeg, picture, side, bytes, error);
+        if (status != MMOOD_OK) {
+            last->jpeg.size = 0;
+            return status;
+        }
+        last->side = side;
+        last->bytes = bytes;
+    }
+    mm_buffer_append(out, last->jpeg.data, last->jpeg.size);
+    return out->failed ? mm_error_set(error, MMOOD_ERROR_MEMORY, "no memory for a picture")
+                       : MMOOD_OK;
 }

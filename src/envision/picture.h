@@ -31,7 +31,7 @@ int mm_picture_side(const mm_picture *picture);
 
 /* Appends it as a JPEG of at most `bytes`, its long side at most `side`: quality falls first, then
  * the size. Sides under 32 pixels are filled up by repeating the border. LIMIT if it cannot be made
- * that small. */
+ * that small. The picture keeps what it made last for the next call: one thread at a time. */
 mmood_status mm_picture_jpeg(mm_buffer *out, const mm_picture *picture, int side, size_t bytes,
                              mmood_error *error);
 

@@ -318,15 +318,17 @@ static void test_schema_sent(void **unused) {
 }
 
 #define WANTS_OBJECT                                                                               \
-    "{\"detail\":[{\"type\":\"literal_error\",\"loc\":[\"body\",\"response_format\",\"type\"],"    \
-    "\"msg\":\"Input should be 'text' or 'json_object'\",\"input\":\"json_schema\"}]}"
+    "{\"error\":{\"message\":\"[{'type': 'literal_error', 'loc': ('body', 'response_format', "     \
+    "'type'), "                                                                                    \
+    "'msg': \\\"Input should be 'text' or 'json_object'\\\", 'input': 'json_schema'}]\","          \
+    "\"type\":\"internal_server_error\"}}"
 
 /* llama-cpp-python's server takes schemas in the older form only. */
 static void test_object_schema(void **unused) {
     (void)unused;
     mmood_status status;
     mmood_error error;
-    static const refuser old = {422, WANTS_OBJECT, "json_schema"},
+    static const refuser old = {500, WANTS_OBJECT, "json_schema"},
                          liar = {422, WANTS_OBJECT, "response_format"};
     assert_int_equal(ask_refuser(&liar, connect_to, 3, &status, &error), 5);
     assert_ok(status, error);
@@ -497,6 +499,10 @@ static void test_picture_limits(void **unused) {
         mmood_image *image;
         assert_ok(mm_picture_jpeg(&jpeg, picture, 1024, limits[i], &error), error);
         assert_in_range(jpeg.size, 1, limits[i]);
+        size_t size = jpeg.size; /* once more: the same, after it */
+        assert_ok(mm_picture_jpeg(&jpeg, picture, 1024, limits[i], &error), error);
+        assert_int_equal(jpeg.size, 2 * size);
+        assert_memory_equal(jpeg.data, jpeg.data + size, size);
         assert_ok(mmood_image_decode(&image, jpeg.data, jpeg.size, NULL, &error), error);
         mmood_image_free(image);
         mm_buffer_free(&jpeg);
