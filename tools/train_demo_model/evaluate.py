@@ -1,4 +1,4 @@
-"""Step 6: what the model in models/demo can do, on the style it never saw, beside matching thumbnails.
+"""Step 7: what the model in models/demo can do, on the style it never saw, beside matching thumbnails.
 
     python evaluate.py DRAWINGS MODEL_DIRECTORY
 

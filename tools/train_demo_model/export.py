@@ -1,4 +1,4 @@
-"""Step 4: both towers into one Hugging Face CLIP directory, in F16.
+"""Step 5: both towers into one Hugging Face CLIP directory, in F16.
 
     python export.py TEXT.pt IMAGE.pt OUT_DIRECTORY
 """

@@ -1,4 +1,4 @@
-"""Step 5: the demo's pictures, from the style that was never trained on, and its ten draws of ID classes.
+"""Step 6: the demo's pictures, from the style that was never trained on, and its ten draws of ID classes.
 
     python make_demo.py DRAWINGS OUT          (OUT is the repository's demo/)
 
