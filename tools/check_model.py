@@ -122,7 +122,7 @@ def main():
                     print(f"{size} {precision} {len(a)} {what}: cosine min {cosines.min():.8f} mean {cosines.mean():.8f}",
                           flush=True)
                     failed = failed or cosines.min() < LEAST[precision]
-    sys.exit(failed)
+    sys.exit(bool(failed))
 
 
 main()
