@@ -83,12 +83,12 @@ static void table_path(mm_buffer *out, const char *path) {
     mm_table_text(out, path + from, PATH_WIDTH);
 }
 
-/* "'wolf' (outlier, from near: 0.31)", or "'dog' (0.31)" for an ID label. */
+/* "'wolf' (outlier, near branch, from 'husky': 0.31)", or "'dog' (0.31)" for an ID label. */
 static void put_label(const verdict_writer *w, mm_buffer *out, size_t label, double cosine) {
     const char *source = mmood_detector_source(w->detector, label);
     mm_buffer_printf(out, "'%s' (", mmood_detector_label(w->detector, label));
     if (label >= w->info.id_count)
-        mm_buffer_printf(out, "outlier%s%s: ", source[0] ? ", from " : "", source);
+        mm_buffer_printf(out, "outlier%s%s: ", source[0] ? ", " : "", source);
     mm_buffer_printf(out, "%.3f)", cosine);
 }
 

@@ -70,6 +70,13 @@ says err "threshold does not apply"
 expect 0 "$mmood" score "$work/d.mmood" "$work/far" --precision f32
 says out "looks m"
 
+# the reason in words, with where the outlier label came from
+printf '{"format":"mmood-outliers/1","settings":{},"labels":[{"label":"wolf","source":"near branch, from '"'husky'"'"}],"dropped":[]}' \
+    >"$work/near.json"
+expect 0 "$mmood" build -m $model --id "$work/id.txt" --outliers "$work/near.json" -o "$work/near.mmood"
+expect 0 "$mmood" score "$work/near.mmood" "$work/far" --top 0
+says out "'wolf' (outlier, near branch, from 'husky': "
+
 # ---- a detector without outliers
 expect 0 "$mmood" build -m $model --id "$work/id.txt" --score mcm -o "$work/plain.mmood"
 expect 0 "$mmood" score "$work/plain.mmood" "$work/far" --scores all --format json
