@@ -64,8 +64,8 @@ static void name_outlier(mm_buffer *out, const mm_evaluation *evaluation,
     quote(out, mm_html_label(evaluation, item->outlier));
     mm_buffer_puts(out, " (outlier");
     if (source[0]) {
-        mm_buffer_puts(out, " from ");
-        quote(out, source);
+        mm_buffer_puts(out, ", ");
+        mm_html_text(out, source);
     }
     mm_buffer_printf(out, ": cosine %.3f)", item->outlier_cosine);
 }

@@ -177,9 +177,8 @@ static void test_page(void **unused) {
     assert_has(page, "<summary>max-logit</summary>");
     assert_has(page, "<td>Paper</td>");
     assert_has(page, "src=\"data:image/png;base64,iVBORw0KGgo");
-    assert_has(page,
-               "Looks more like &lsquo;outlier 1&rsquo; (outlier from &lsquo;far&rsquo;: cosine "
-               "0.310) than &lsquo;label 1&rsquo; (0.280).");
+    assert_has(page, "Looks more like &lsquo;outlier 1&rsquo; (outlier, far: cosine "
+                     "0.310) than &lsquo;label 1&rsquo; (0.280).");
     assert_has(page, "<td class=\"path\">a truncated PNG picture</td>");
     assert_has(page, "1 picture could not be read");
     assert_has(page, "00112233445566778899aabb");
