@@ -9,8 +9,8 @@
 #ifndef _GNU_SOURCE
 #define _GNU_SOURCE /* strcasestr */
 #endif
+#include "base/clock.h"
 #include "base/file.h"
-#include "serve/clock.h"
 
 #include <arpa/inet.h>
 #include <netinet/tcp.h>

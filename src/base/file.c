@@ -216,3 +216,31 @@ int mm_file_exists_in(const char *directory, const char *name) {
     free(path);
     return exists;
 }
+
+int mm_is_directory(const char *path) {
+    struct stat st;
+    return stat(path, &st) == 0 && S_ISDIR(st.st_mode);
+}
+
+mmood_status mm_directory_make(const char *path, mmood_error *error) {
+    char *copy = strdup(path);
+    if (!copy)
+        return mm_error_set(error, MMOOD_ERROR_MEMORY, "no memory for a path");
+    int code = 0;
+    for (char *p = copy + (*copy == '/');; p++) {
+        if (*p && *p != '/')
+            continue;
+        char kept = *p;
+        *p = 0;
+        if (*copy && mkdir(copy, 0777) != 0)
+            code = errno;
+        *p = kept;
+        if (!kept)
+            break;
+    }
+    free(copy);
+    if (mm_is_directory(path))
+        return MMOOD_OK;
+    return mm_error_set(error, MMOOD_ERROR_IO, "the folder %s cannot be made: %s", path,
+                        strerror(code ? code : ENOTDIR));
+}

@@ -38,6 +38,12 @@ mmood_status mm_file_read_in(uint8_t **out, size_t *size, const char *directory,
                              size_t limit, mmood_error *error);
 int mm_file_exists_in(const char *directory, const char *name);
 
+/* 1 if `path` names a folder. */
+int mm_is_directory(const char *path);
+
+/* Makes a folder and those above it, where they are not there yet. The message names the path. */
+mmood_status mm_directory_make(const char *path, mmood_error *error);
+
 /* "directory/name" in memory that the caller frees; NULL if memory is out. */
 char *mm_path_join(const char *directory, const char *name);
 

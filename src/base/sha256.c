@@ -87,6 +87,13 @@ void mm_sha256_finish(char out[65], mm_sha256 *hash) {
     out[64] = 0;
 }
 
+void mm_sha256_of(char out[65], const void *data, size_t size) {
+    mm_sha256 hash;
+    mm_sha256_init(&hash);
+    mm_sha256_update(&hash, data, size);
+    mm_sha256_finish(out, &hash);
+}
+
 int mm_hash_parse(uint8_t out[32], const char *text) {
     static const char digits[] = "0123456789abcdef";
     if (strlen(text) != 64)

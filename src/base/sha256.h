@@ -17,6 +17,9 @@ void mm_sha256_update(mm_sha256 *hash, const void *data, size_t size);
 /* Writes 64 lower-case hex digits and a NUL. The hash is used up. */
 void mm_sha256_finish(char out[65], mm_sha256 *hash);
 
+/* The same for bytes that lie together. */
+void mm_sha256_of(char out[65], const void *data, size_t size);
+
 /* 64 lower-case hex digits to 32 bytes; 0 if `text` is anything else. */
 int mm_hash_parse(uint8_t out[32], const char *text);
 

@@ -145,22 +145,6 @@ static int read_sets(mm_evaluation *e, const settings *s) {
     return code;
 }
 
-/* The folder for embeddings: as asked, or where caches belong (XDG Base Directory Specification);
- * NULL for none. The caller frees it. */
-static char *cache_folder(const settings *s) {
-    const char *base = getenv("XDG_CACHE_HOME"), *home = getenv("HOME");
-    mm_buffer out = {0};
-    if (s->no_cache)
-        return NULL;
-    if (s->cache)
-        mm_buffer_puts(&out, s->cache);
-    else if (base && base[0] == '/')
-        mm_buffer_printf(&out, "%s/mmood", base);
-    else if (home && home[0])
-        mm_buffer_printf(&out, "%s/.cache/mmood", home);
-    return out.data;
-}
-
 static void show_progress(void *context, size_t done, size_t total, size_t cached) {
     (void)context;
     fprintf(stderr, "\r%zu of %zu pictures, %zu known from before", done, total, cached);
@@ -196,18 +180,20 @@ static int write_report(const mm_evaluation *e, const char *path) {
 static int evaluate(mm_evaluation *e, const opened_detector *opened, const settings *s,
                     int format) {
     mmood_error error;
-    char *cache = cache_folder(s);
+    mm_buffer cache = {0};
+    if (!s->no_cache)
+        cache = common_cache_folder(s->cache, "mmood");
     int progress = !s->common.quiet && isatty(2);
     const mm_eval_options options = {.image = opened->image,
                                      .threads = s->common.threads,
                                      .window = 64,
                                      .resamples = (size_t)s->bootstrap,
-                                     .cache = cache,
+                                     .cache = cache.data,
                                      .progress = progress ? show_progress : NULL};
     mmood_status status = mm_eval_run(e, opened->session, &options, &error);
     if (progress)
         fputs("\r\033[K", stderr);
-    free(cache);
+    mm_buffer_free(&cache);
     if (status != MMOOD_OK)
         return cli_fail(&error);
     size_t bad = 0;

@@ -1,9 +1,9 @@
 /* cmd_inspect.c - mmood inspect: what a model directory or a detector file is. */
+#include "base/file.h"
 #include "cli/options.h"
 #include "cli/output.h"
 
 #include <stdio.h>
-#include <sys/stat.h>
 
 static const char usage[] = "usage: mmood inspect MODEL|DETECTOR [--json]\n\n"
                             "Says what a model directory is: sizes, activations, logit scale, "
@@ -213,11 +213,9 @@ int cmd_inspect(int argc, char **argv) {
         cli_error("inspect needs one model directory or detector file");
         return EXIT_USAGE;
     }
-    struct stat st;
     mm_buffer out = {0};
-    int is_directory = stat(argv[0], &st) == 0 && S_ISDIR(st.st_mode);
-    int code = is_directory ? inspect_model(&out, argv[0], json, &common)
-                            : inspect_detector(&out, argv[0], json);
+    int code = mm_is_directory(argv[0]) ? inspect_model(&out, argv[0], json, &common)
+                                        : inspect_detector(&out, argv[0], json);
     output_flush(&out);
     mm_buffer_free(&out);
     return code;

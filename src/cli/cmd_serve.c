@@ -4,8 +4,8 @@
 #endif
 #include "cli/detectors.h"
 
+#include "base/clock.h"
 #include "base/file.h"
-#include "serve/clock.h"
 #include "serve/server.h"
 
 #include <math.h>

@@ -3,13 +3,13 @@
 #include "cli/envision.h"
 
 #include "base/error.h"
+#include "base/file.h"
 #include "eval/dataset.h"
 #include "eval/paths.h"
 
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
-#include <sys/stat.h>
 
 typedef struct named {
     char *name; /* folded */
@@ -35,9 +35,8 @@ static int is_picture(const char *path) {
 
 mmood_status envision_pictures_list(envision_pictures *out, const char *directory,
                                     mmood_error *error) {
-    struct stat st;
     mm_path_list list = {0};
-    if (stat(directory, &st) != 0 || !S_ISDIR(st.st_mode))
+    if (!mm_is_directory(directory))
         return mm_error_set(error, MMOOD_ERROR_IO, "%s is not a folder of pictures", directory);
     mm_path_list_add(&list, directory);
     size_t kept = 0;

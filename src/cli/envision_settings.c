@@ -136,16 +136,9 @@ mmood_status envision_connect(mm_endpoints *out, const envision_settings *s, mm_
 
 mmood_status envision_open_cache(mm_exchanges **out, const envision_settings *s,
                                  mmood_error *error) {
-    const char *home = getenv("XDG_CACHE_HOME");
-    mm_buffer path = {0};
+    mm_buffer path = common_cache_folder(s->cache, "mmood/envision");
     *out = NULL;
-    if (s->cache)
-        mm_buffer_puts(&path, s->cache);
-    else if (home && *home == '/')
-        mm_buffer_printf(&path, "%s/mmood/envision", home);
-    else if ((home = getenv("HOME")) && *home)
-        mm_buffer_printf(&path, "%s/.cache/mmood/envision", home);
-    else
+    if (!path.data && !path.failed)
         return mm_error_set(error, MMOOD_ERROR_ARGUMENT,
                             "there is no folder to keep exchanges in: neither XDG_CACHE_HOME nor "
                             "HOME is set; give --cache DIR");
@@ -178,10 +171,7 @@ mmood_status envision_open_hypernyms(mm_hypernyms **out, char sha256[2][65],
         status = mm_file_read_in(&data[i], &size[i], directory, names[i], MAX_FILE, error);
         if (status != MMOOD_OK)
             break;
-        mm_sha256 hash;
-        mm_sha256_init(&hash);
-        mm_sha256_update(&hash, data[i], size[i]);
-        mm_sha256_finish(sha256[i], &hash);
+        mm_sha256_of(sha256[i], data[i], size[i]);
     }
     if (status == MMOOD_OK)
         status = mm_hypernyms_parse(out, data[0], size[0], data[1], size[1], error);
@@ -198,11 +188,8 @@ static json_t *prompts_value(const mm_prompts *prompts) {
     json_t *object = json_object();
     for (int i = 0; i < MM_PROMPTS; i++) {
         const char *text = mm_prompts_text(prompts, (mm_prompt)i);
-        mm_sha256 hash;
         char hex[65];
-        mm_sha256_init(&hash);
-        mm_sha256_update(&hash, text, strlen(text));
-        mm_sha256_finish(hex, &hash);
+        mm_sha256_of(hex, text, strlen(text));
         json_object_set_new(object, mm_prompt_name((mm_prompt)i), json_string(hex));
     }
     return object;

@@ -51,10 +51,7 @@ static int read_wordnet(mm_wordnet *wordnet, char sha256[MINED_KINDS][65], const
         }
         mmood_status status = mm_file_read_in(&data, &size, directory, names[i], MAX_FILE, &error);
         if (status == MMOOD_OK) {
-            mm_sha256 hash;
-            mm_sha256_init(&hash);
-            mm_sha256_update(&hash, data, size);
-            mm_sha256_finish(sha256[i], &hash);
+            mm_sha256_of(sha256[i], data, size);
             status = mm_wordnet_add(wordnet, data, size, (mm_wordnet_kind)i, &error);
             free(data);
             if (status != MMOOD_OK)

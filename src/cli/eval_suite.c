@@ -55,6 +55,8 @@ static mmood_status add_pictures(mm_eval_set *set, const mm_suite *suite, size_t
     mm_suite_pictures pictures = {0};
     *set = (mm_eval_set){.name = strdup(index ? suite->sets[index].name : "id"),
                          .path = strdup(suite->sets[index].folder)};
+    if (!set->name || !set->path)
+        return MMOOD_ERROR_MEMORY; /* the caller's message is set */
     mmood_status status = mm_suite_pictures_list(&pictures, suite, index, data, error);
     for (size_t i = 0; i < pictures.count && status == MMOOD_OK; i++)
         status = mm_dataset_add(

@@ -55,12 +55,9 @@ const mined_mode mined_modes[] = {
  * when others come or go. */
 static const char *super_class(const mined *m, const char *word) {
     mm_buffer text = {0};
-    mm_sha256 hash;
     char digits[65];
     mm_buffer_printf(&text, "%d %s", m->seed, word);
-    mm_sha256_init(&hash);
-    mm_sha256_update(&hash, text.data, text.failed ? 0 : text.size);
-    mm_sha256_finish(digits, &hash);
+    mm_sha256_of(digits, text.data, text.failed ? 0 : text.size);
     mm_buffer_free(&text);
     digits[8] = '\0';
     return m->mode->super_classes[strtoul(digits, NULL, 16) % m->mode->super_class_count];

@@ -184,6 +184,18 @@ cli_talk common_talk(const common_options *common) {
     return common->quiet ? TALK_QUIET : common->verbose ? TALK_VERBOSE : TALK_NORMAL;
 }
 
+mm_buffer common_cache_folder(const char *chosen, const char *below) {
+    const char *base = getenv("XDG_CACHE_HOME"), *home = getenv("HOME");
+    mm_buffer path = {0};
+    if (chosen)
+        mm_buffer_puts(&path, chosen);
+    else if (base && *base == '/')
+        mm_buffer_printf(&path, "%s/%s", base, below);
+    else if (home && *home)
+        mm_buffer_printf(&path, "%s/.cache/%s", home, below);
+    return path;
+}
+
 int common_open_model(mmood_model **model, mmood_session **session, const char *path,
                       const common_options *common) {
     mmood_error error;

@@ -2,6 +2,7 @@
 #ifndef MM_CLI_OPTIONS_H
 #define MM_CLI_OPTIONS_H
 
+#include "base/buffer.h"
 #include "cli/cli.h"
 
 typedef enum option_kind {
@@ -88,6 +89,11 @@ int option_choose(const char *option_name, const char *name, const char *const *
 int common_image_options(mmood_image_options *out, const common_options *common);
 int common_model_options(mmood_model_options *out, const common_options *common);
 cli_talk common_talk(const common_options *common);
+
+/* Where a cache belongs: `chosen` if it is not NULL, else `below` in $XDG_CACHE_HOME or ~/.cache
+ * (XDG Base Directory Specification); empty, with no data, if there is no such place. The caller
+ * frees it. */
+mm_buffer common_cache_folder(const char *chosen, const char *below);
 
 /* Opens `path`, or the default model if it is NULL, and a session on it; an exit code. */
 int common_open_model(mmood_model **model, mmood_session **session, const char *path,

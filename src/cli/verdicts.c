@@ -93,8 +93,8 @@ static void put_label(const verdict_writer *w, mm_buffer *out, size_t label, dou
 }
 
 /* Why the verdict is what it is, in words. */
-static void put_reason(const verdict_writer *w, const mmood_verdict *v) {
-    mm_buffer *out = (mm_buffer *)&w->out;
+static void put_reason(verdict_writer *w, const mmood_verdict *v) {
+    mm_buffer *out = &w->out;
     int outlier_wins = v->outlier != SIZE_MAX && v->outlier_cosine > v->label_cosine;
     if (outlier_wins) {
         mm_buffer_puts(out, "looks more like ");

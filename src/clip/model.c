@@ -110,10 +110,7 @@ static mmood_status make_fingerprint(mmood_model *model, mmood_error *error) {
         mm_buffer_free(&text);
         return mm_error_set(error, MMOOD_ERROR_MEMORY, "no memory for the fingerprint");
     }
-    mm_sha256 hash;
-    mm_sha256_init(&hash);
-    mm_sha256_update(&hash, text.data, text.size);
-    mm_sha256_finish(model->fingerprint, &hash);
+    mm_sha256_of(model->fingerprint, text.data, text.size);
     mm_buffer_free(&text);
     return MMOOD_OK;
 }

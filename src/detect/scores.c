@@ -18,6 +18,7 @@
 #include "detect/scores.h"
 
 #include "base/error.h"
+#include "base/random.h"
 #include "detect/similarity.h"
 
 #include <math.h>
@@ -132,21 +133,13 @@ double mm_log_sum_exp(const double *s, size_t count, double t) {
 
 /* ---- Groups of outliers -------------------------------------------------------------------- */
 
-/* SplitMix64 (Steele, Lea, Flood 2014): the same groups on every machine. */
-static uint64_t draw(uint64_t *state) {
-    uint64_t x = *state += 0x9e3779b97f4a7c15u;
-    x = (x ^ (x >> 30)) * 0xbf58476d1ce4e5b9u;
-    x = (x ^ (x >> 27)) * 0x94d049bb133111ebu;
-    return x ^ (x >> 31);
-}
-
 void mm_score_deal(uint32_t *group, size_t count, size_t groups, uint32_t seed) {
     size_t size = count / groups;
     uint64_t state = seed;
     for (size_t i = 0; i < count; i++)
         group[i] = i < size * groups ? (uint32_t)(i / size) : UINT32_MAX;
     for (size_t i = count - 1; i > 0; i--) { /* Fisher and Yates; the modulo's bias is 2^-40 */
-        size_t j = (size_t)(draw(&state) % (i + 1));
+        size_t j = (size_t)(mm_random_next(&state) % (i + 1));
         uint32_t swap = group[i];
         group[i] = group[j];
         group[j] = swap;

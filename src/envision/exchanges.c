@@ -11,7 +11,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
 #include <time.h>
 
 #define FORMAT "mmood-exchange/1"
@@ -29,35 +28,6 @@ static mmood_status no_memory(mmood_error *error) {
     return mm_error_set(error, MMOOD_ERROR_MEMORY, "no memory for the cache of exchanges");
 }
 
-static int is_directory(const char *path) {
-    struct stat st;
-    return stat(path, &st) == 0 && S_ISDIR(st.st_mode);
-}
-
-/* Makes a folder and those above it. */
-static mmood_status make_directory(const char *path, mmood_error *error) {
-    char *copy = strdup(path);
-    if (!copy)
-        return no_memory(error);
-    int code = 0;
-    for (char *p = copy + (*copy == '/');; p++) {
-        if (*p && *p != '/')
-            continue;
-        char kept = *p;
-        *p = 0;
-        if (*copy && mkdir(copy, 0777) != 0)
-            code = errno;
-        *p = kept;
-        if (!kept)
-            break;
-    }
-    free(copy);
-    if (is_directory(path))
-        return MMOOD_OK;
-    return mm_error_set(error, MMOOD_ERROR_IO, "the cache's folder %s cannot be made: %s", path,
-                        strerror(code ? code : ENOTDIR));
-}
-
 mmood_status mm_exchanges_open(mm_exchanges **out, const char *directory, mm_exchanges_mode mode,
                                mmood_error *error) {
     *out = NULL;
@@ -72,8 +42,8 @@ mmood_status mm_exchanges_open(mm_exchanges **out, const char *directory, mm_exc
     if (!cache->directory || !cache->pictures)
         status = no_memory(error);
     else if (mode != MM_EXCHANGES_OFFLINE)
-        status = make_directory(cache->pictures, error);
-    else if (!is_directory(directory))
+        status = mm_directory_make(cache->pictures, error);
+    else if (!mm_is_directory(directory))
         status = mm_error_set(error, MMOOD_ERROR_IO,
                               "the cache %s is not a folder; --offline needs one that an earlier "
                               "run has filled",
@@ -101,18 +71,11 @@ int mm_exchanges_damaged(const mm_exchanges *cache) {
     return atomic_load(&cache->damaged);
 }
 
-static void hash_bytes(char out[65], const void *data, size_t size) {
-    mm_sha256 hash;
-    mm_sha256_init(&hash);
-    mm_sha256_update(&hash, data, size);
-    mm_sha256_finish(out, &hash);
-}
-
 mmood_status mm_exchanges_key(char out[65], const json_t *request, mmood_error *error) {
     char *text = json_dumps(request, JSON_COMPACT | JSON_SORT_KEYS | JSON_REAL_PRECISION(17));
     if (!text)
         return no_memory(error);
-    hash_bytes(out, text, strlen(text));
+    mm_sha256_of(out, text, strlen(text));
     free(text);
     return MMOOD_OK;
 }
@@ -261,7 +224,7 @@ mmood_status mm_exchanges_store(mm_exchanges *cache, const json_t *request, json
 
 mmood_status mm_exchanges_store_picture(char hash[65], mm_exchanges *cache, const void *data,
                                         size_t size, const char *type, mmood_error *error) {
-    hash_bytes(hash, data, size);
+    mm_sha256_of(hash, data, size);
     char *path = path_of(cache->pictures, hash, type);
     if (!path)
         return no_memory(error);
@@ -286,7 +249,7 @@ mmood_status mm_exchanges_read_picture(uint8_t **out, size_t *size, const mm_exc
     char real[65];
     mmood_status status = mm_file_read(out, size, path, MAX_PICTURE, error);
     if (status == MMOOD_OK) {
-        hash_bytes(real, *out, *size);
+        mm_sha256_of(real, *out, *size);
         if (strcmp(real, hash) != 0)
             status = mm_error_set(error, MMOOD_ERROR_FORMAT,
                                   "is damaged: its contents do not fit its name; delete it");

@@ -2,6 +2,7 @@
  * http_explain.c. */
 #include "envision/http.h"
 
+#include "base/clock.h"
 #include "base/error.h"
 #include "envision/http_internal.h"
 #include "envision/url.h"
@@ -25,12 +26,6 @@ mm_http_options mm_http_options_default(void) {
                              .backoff = 1,
                              .backoff_limit = 30,
                              .body_limit = (size_t)64 << 20};
-}
-
-static double now(void) {
-    struct timespec t;
-    clock_gettime(CLOCK_MONOTONIC, &t);
-    return (double)t.tv_sec + (double)t.tv_nsec * 1e-9;
 }
 
 static void wait_for(double seconds) {
@@ -116,7 +111,7 @@ void mm_http_reply_free(mm_http_reply *reply) {
 }
 
 double mm_http_deadline(const mm_http *http) {
-    return now() + http->options.timeout;
+    return mm_now() + http->options.timeout;
 }
 
 /* What libcurl's callbacks see. */
@@ -264,7 +259,7 @@ static mmood_status attempt(CURL *curl, failure *why, mm_http_reply *reply, cons
     int posts = request->body != NULL;
     mmood_status status = MMOOD_OK;
     for (int hops = 0; url; hops++) {
-        double left = deadline - now();
+        double left = deadline - mm_now();
         if (left <= 0) {
             why->code = CURLE_OPERATION_TIMEDOUT;
             break;
@@ -274,7 +269,7 @@ static mmood_status attempt(CURL *curl, failure *why, mm_http_reply *reply, cons
         curl_off_t connected = 0; /* when, in microseconds; 0: never */
         curl_easy_getinfo(curl, CURLINFO_CONNECT_TIME_T, &connected);
         why->connecting =
-            why->code == CURLE_OPERATION_TIMEDOUT && connected == 0 && now() < deadline;
+            why->code == CURLE_OPERATION_TIMEDOUT && connected == 0 && mm_now() < deadline;
         if (why->code != CURLE_OK)
             break;
         char *next = next_url(curl, &status, url, reply, error);
@@ -343,7 +338,7 @@ static mmood_status send_all(mm_http_reply *out, CURL *curl, const mm_http *http
         if (!again || number == http->options.retries)
             return why.code == CURLE_OK ? MMOOD_OK
                                         : mm_http_failed(http, request->url, &why, out, error);
-        double wait = backoff(http, number), left = deadline - now();
+        double wait = backoff(http, number), left = deadline - mm_now();
         int asked = why.code == CURLE_OK && why.retry_after > wait;
         if (asked)
             wait = why.retry_after;

@@ -335,7 +335,6 @@ static mmood_status store(const mm_generated *made, const job *j, const json_t *
 
 static void fill(mm_generated *out, uint8_t *data, size_t size, const mm_picture_facts *facts,
                  long long seed, int blank) {
-    mm_sha256 hash;
     *out = (mm_generated){.data = data,
                           .size = size,
                           .type = facts->type,
@@ -343,9 +342,7 @@ static void fill(mm_generated *out, uint8_t *data, size_t size, const mm_picture
                           .height = facts->height,
                           .seed = seed,
                           .blank = blank};
-    mm_sha256_init(&hash);
-    mm_sha256_update(&hash, data, size);
-    mm_sha256_finish(out->hash, &hash);
+    mm_sha256_of(out->hash, data, size);
 }
 
 static mmood_status make_and_store(mm_generated *out, job *j, const json_t *record,

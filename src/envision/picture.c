@@ -81,10 +81,7 @@ mmood_status mm_picture_decode(mm_picture **out, const void *data, size_t size, 
     }
     picture->last = last;
     picture->side = side;
-    mm_sha256 hash;
-    mm_sha256_init(&hash);
-    mm_sha256_update(&hash, data, size);
-    mm_sha256_finish(picture->hash, &hash);
+    mm_sha256_of(picture->hash, data, size);
     mmood_status status = mmood_image_decode(&picture->image, data, size, NULL, error);
     if (status == MMOOD_OK)
         status = fit(&picture->image, (size_t)side, error);

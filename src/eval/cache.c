@@ -87,24 +87,6 @@ static void make_header(char out[HEADER], const char *kind, const char *key, siz
     out[HEADER - 1] = '\n';
 }
 
-static mmood_status make_directory(const char *path, mmood_error *error) {
-    char *copy = strdup(path);
-    if (!copy)
-        return mm_error_set(error, MMOOD_ERROR_MEMORY, "no memory for a cache");
-    int made = 0;
-    for (char *at = copy + 1; *at; at++)
-        if (*at == '/') {
-            *at = '\0';
-            mkdir(copy, 0777);
-            *at = '/';
-        }
-    made = mkdir(copy, 0777) == 0 || errno == EEXIST;
-    free(copy);
-    return made ? MMOOD_OK
-                : mm_error_set(error, MMOOD_ERROR_IO, "%s: the cache's folder cannot be made: %s",
-                               path, strerror(errno));
-}
-
 /* Opens for writing if nobody else has; after that no other process changes the file. */
 static void lock(mm_cache *cache) {
     struct flock whole = {.l_type = F_WRLCK, .l_whence = SEEK_SET};
@@ -173,7 +155,7 @@ mmood_status mm_cache_open(mm_cache **out, const char *directory, const char *ki
     *out = NULL;
     make_header(header, kind, key, record_size);
     snprintf(name, sizeof name, "%.32s-%.16s.cache", kind, key);
-    mmood_status status = make_directory(directory, error);
+    mmood_status status = mm_directory_make(directory, error);
     if (status != MMOOD_OK)
         return status;
     mm_cache *cache = calloc(1, sizeof *cache);

@@ -3,6 +3,7 @@
 #include "eval/metrics.h"
 
 #include "base/error.h"
+#include "base/random.h"
 
 #include <math.h>
 #include <stdlib.h>
@@ -215,14 +216,11 @@ static int bootstrap_reserve(bootstrap *b, size_t resamples) {
     return ok && b->id_weight && b->weight && b->curve && b->values;
 }
 
-/* `count` draws with replacement, as counts. SplitMix64 (Steele, Lea, Flood 2014). */
+/* `count` draws with replacement, as counts. */
 static void resample(uint32_t *weight, size_t count, uint64_t *state) {
     memset(weight, 0, count * sizeof *weight);
     for (size_t i = 0; i < count; i++) {
-        uint64_t x = *state += 0x9e3779b97f4a7c15u;
-        x = (x ^ (x >> 30)) * 0xbf58476d1ce4e5b9u;
-        x = (x ^ (x >> 27)) * 0x94d049bb133111ebu;
-        x ^= x >> 31;
+        uint64_t x = mm_random_next(state);
         weight[(x >> 32) * count >> 32]++;
     }
 }

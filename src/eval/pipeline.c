@@ -64,14 +64,11 @@ typedef struct job {
 
 static mmood_status hash_file(mm_pipeline *p, size_t i, const char *path) {
     mm_map map;
-    mm_sha256 hash;
     char hex[65];
     mmood_status status = mm_map_open(&map, path, &p->errors[i]);
     if (status != MMOOD_OK)
         return status;
-    mm_sha256_init(&hash);
-    mm_sha256_update(&hash, map.data, map.size);
-    mm_sha256_finish(hex, &hash);
+    mm_sha256_of(hex, map.data, map.size);
     mm_map_close(&map);
     mm_hash_parse(p->hashes[i], hex);
     return MMOOD_OK;

@@ -38,7 +38,7 @@ static void describe_set(mm_buffer *out, const mm_suite_set *set, int is_id) {
 /* 1 if data/folder or data/folder/name is missing. */
 static int is_missing(const char *data, const char *folder, const char *name) {
     char *path = mm_suite_path(data, folder, name);
-    int missing = !path || !mm_suite_is_folder(path);
+    int missing = !path || !mm_is_directory(path);
     free(path);
     return missing;
 }

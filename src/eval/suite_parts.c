@@ -7,7 +7,6 @@
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
-#include <sys/stat.h>
 
 enum { MAX_LIST = 64 << 20 };
 
@@ -18,11 +17,6 @@ char *mm_suite_path(const char *data, const char *folder, const char *name) {
     char *full = mm_path_join(path, name);
     free(path);
     return full;
-}
-
-int mm_suite_is_folder(const char *path) {
-    struct stat st;
-    return stat(path, &st) == 0 && S_ISDIR(st.st_mode);
 }
 
 int mm_suite_is_picture(const char *name) {

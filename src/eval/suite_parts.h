@@ -8,9 +8,6 @@
 /* "data/folder", and "/name" after it if there is one; NULL if memory is out. */
 char *mm_suite_path(const char *data, const char *folder, const char *name);
 
-/* 1 if `path` is a folder. */
-int mm_suite_is_folder(const char *path);
-
 /* 1 if the name ends as pictures do. */
 int mm_suite_is_picture(const char *name);
 

@@ -2,6 +2,7 @@
 #include "eval/suite.h"
 
 #include "base/error.h"
+#include "base/file.h"
 #include "eval/paths.h"
 #include "eval/suite_parts.h"
 
@@ -108,7 +109,7 @@ static mmood_status take(listing *l, const mm_path_list *paths, size_t group) {
 
 static mmood_status walk(listing *l, const char *folder, size_t group) {
     mm_path_list paths = {0};
-    if (!mm_suite_is_folder(folder))
+    if (!mm_is_directory(folder))
         return mm_error_set(l->error, MMOOD_ERROR_IO,
                             "%s: is not there; it should be a folder with pictures of %s", folder,
                             l->set->name);

@@ -1,7 +1,7 @@
 /* batch.c - the thread that gathers pictures of all requests and runs the model and the scorers on
  * them. A picture's row does not depend on its batch. */
+#include "base/clock.h"
 #include "base/error.h"
-#include "serve/clock.h"
 #include "serve/crew_internal.h"
 
 #include <math.h>

@@ -2,9 +2,9 @@
  * run by one (batch.c). */
 #include "serve/crew.h"
 
+#include "base/clock.h"
 #include "base/error.h"
 #include "base/text.h"
-#include "serve/clock.h"
 #include "serve/crew_internal.h"
 
 #include <math.h>

@@ -46,7 +46,6 @@ static mmood_status open_one(mm_served **out, const mm_fleet *fleet, const char 
                              mmood_error *error) {
     uint8_t *data;
     size_t size;
-    mm_sha256 hash;
     *out = NULL;
     mm_served *served = calloc(1, sizeof *served);
     if (!served)
@@ -57,9 +56,7 @@ static mmood_status open_one(mm_served **out, const mm_fleet *fleet, const char 
     mmood_status status = mm_file_read(&data, &size, path, (size_t)4 << 30, error);
     if (status == MMOOD_OK) {
         status = mmood_detector_parse(&served->detector, data, size, error);
-        mm_sha256_init(&hash);
-        mm_sha256_update(&hash, data, size);
-        mm_sha256_finish(served->hash, &hash);
+        mm_sha256_of(served->hash, data, size);
         free(data);
     }
     if (status == MMOOD_OK)

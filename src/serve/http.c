@@ -1,9 +1,9 @@
 /* http.c - requests: which route, may it, its body, and its answer. The daemon's one thread runs
  * what is here, but for `notified`; while the crew works, the connection is suspended. */
+#include "base/clock.h"
 #include "base/error.h"
 #include "base/sha256.h"
 #include "base/text.h"
-#include "serve/clock.h"
 #include "serve/server_internal.h"
 
 #include <arpa/inet.h>
@@ -213,15 +213,12 @@ static mm_route find_route(const char *url, const char **name) {
 static int is_authorized(const mm_exchange *x) {
     const char *value = header(x, "Authorization");
     char found[65];
-    mm_sha256 hash;
     unsigned differ = 0;
     if (!x->server->options.token)
         return 1;
     int bearer = value && strncasecmp(value, "Bearer ", 7) == 0;
     const char *token = bearer ? value + 7 : "";
-    mm_sha256_init(&hash);
-    mm_sha256_update(&hash, token, strlen(token));
-    mm_sha256_finish(found, &hash);
+    mm_sha256_of(found, token, strlen(token));
     for (size_t i = 0; i < sizeof found; i++)
         differ |= (unsigned)(found[i] ^ x->server->token_hash[i]);
     return bearer && differ == 0;

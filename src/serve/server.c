@@ -1,10 +1,10 @@
 /* server.c - the daemon: listening, connections that take too long, reloading, ending. */
 #include "serve/server.h"
 
+#include "base/clock.h"
 #include "base/error.h"
 #include "base/sha256.h"
 #include "base/text.h"
-#include "serve/clock.h"
 #include "serve/server_internal.h"
 
 #include <arpa/inet.h>
@@ -140,10 +140,7 @@ mmood_status mm_server_create(mm_server **out, const mmood_model *model,
     pthread_mutex_init(&server->peers_lock, NULL);
     mm_metrics_init(&server->metrics);
     if (options->token) {
-        mm_sha256 hash;
-        mm_sha256_init(&hash);
-        mm_sha256_update(&hash, options->token, strlen(options->token));
-        mm_sha256_finish(server->token_hash, &hash);
+        mm_sha256_of(server->token_hash, options->token, strlen(options->token));
     }
     mmood_status status = mm_fleet_open(&server->fleet, options->paths, options->path_count, model,
                                         &options->crew.image, options->crew.threads, error);

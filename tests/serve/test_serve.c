@@ -2,8 +2,8 @@
  * streams. */
 #include "serve/fixture.h"
 
+#include "base/clock.h"
 #include "base/file.h"
-#include "serve/clock.h"
 
 #include <jansson.h>
 #include <poll.h>

@@ -2,8 +2,8 @@
  * load, memory. */
 #include "serve/fixture.h"
 
+#include "base/clock.h"
 #include "base/file.h"
-#include "serve/clock.h"
 
 #include <dirent.h>
 #include <poll.h>

@@ -2,8 +2,8 @@
  */
 #include "serve/fixture.h"
 
+#include "base/clock.h"
 #include "base/file.h"
-#include "serve/clock.h"
 
 #include <fcntl.h>
 #include <poll.h>

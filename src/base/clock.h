@@ -1,6 +1,6 @@
 /* clock.h - seconds since some moment, never going back. */
-#ifndef MM_SERVE_CLOCK_H
-#define MM_SERVE_CLOCK_H
+#ifndef MM_BASE_CLOCK_H
+#define MM_BASE_CLOCK_H
 
 #include <time.h>
 
