@@ -35,23 +35,24 @@ typedef struct sample {
     size_t failed;
 } sample;
 
-/* Scores one window of paths, a picture at a time so that a bad one costs the others nothing. */
+enum { WINDOW = 32 }; /* pictures at a time */
+
 static mmood_status score_window(sample *s, mm_pipeline *p, mmood_scorer *scorer,
                                  char *const *paths, size_t n, cli_talk talk, mmood_error *error) {
+    mmood_verdict verdicts[WINDOW];
+    const mmood_results out = {.verdicts = verdicts};
+    size_t good = 0;
     mmood_status status = mm_pipeline_run(p, paths, n, error);
+    if (status == MMOOD_OK)
+        status = mmood_scorer_run(&out, scorer, p->embeddings, p->patches, p->patch_count, p->good,
+                                  error);
     for (size_t i = 0; i < n && status == MMOOD_OK; i++) {
-        mmood_verdict verdict;
-        const mmood_results out = {.verdicts = &verdict};
         if (p->status[i] != MMOOD_OK) {
             cli_note(talk, "%s: %s", paths[i], p->errors[i].message);
             s->failed++;
             continue;
         }
-        status =
-            mmood_scorer_run(&out, scorer, p->embeddings + i * p->dimension,
-                             p->patches ? p->patches + i * p->patch_count * p->dimension : NULL,
-                             p->patch_count, 1, error);
-        s->scores[s->count] = verdict.score;
+        s->scores[s->count] = verdicts[good++].score;
         mm_hash_print(s->hashes[s->count], p->hashes[i]);
         s->hash_list[s->count] = s->hashes[s->count];
         s->count++;
@@ -61,7 +62,6 @@ static mmood_status score_window(sample *s, mm_pipeline *p, mmood_scorer *scorer
 
 static int collect(sample *s, const opened_detector *opened, const mm_path_list *paths,
                    const common_options *common) {
-    enum { WINDOW = 32 };
     mm_pipeline p = {0};
     mmood_scorer *scorer = NULL;
     mmood_error error;

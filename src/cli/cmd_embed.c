@@ -95,7 +95,7 @@ static int embed_images(result *r, mmood_session *session, const mm_path_list *p
         return EXIT_FATAL;
     }
     for (size_t at = 0; at < paths->count && code == EXIT_DONE; at += WINDOW) {
-        size_t n = paths->count - at < WINDOW ? paths->count - at : WINDOW;
+        size_t n = paths->count - at < WINDOW ? paths->count - at : WINDOW, good = 0;
         if (mm_pipeline_run(&p, paths->items + at, n, &error) != MMOOD_OK)
             code = cli_fail(&error);
         for (size_t i = 0; i < n && code == EXIT_DONE; i++) {
@@ -112,7 +112,7 @@ static int embed_images(result *r, mmood_session *session, const mm_path_list *p
                 mm_buffer_puts(&r->errors, "}");
                 continue;
             }
-            memcpy(r->rows + r->count * r->dimension, p.embeddings + i * r->dimension,
+            memcpy(r->rows + r->count * r->dimension, p.embeddings + good++ * r->dimension,
                    r->dimension * sizeof *r->rows);
             r->ids[r->count++] = (int64_t)(at + i);
         }

@@ -46,8 +46,6 @@ typedef struct scoring {
     char **failures;         /* [room]: messages that outlive their window */
     double *scores;          /* [room, scores] */
     mmood_match *top;        /* [room, top] */
-    float *good;             /* [window, dimension]: embeddings of the pictures that decoded, */
-    float *good_patches;     /*   and their patches */
     mmood_verdict *verdicts; /* [window] */
     size_t failed;
 } scoring;
@@ -59,8 +57,6 @@ static void scoring_free(scoring *s) {
     free(s->failures);
     free(s->scores);
     free(s->top);
-    free(s->good);
-    free(s->good_patches);
     free(s->verdicts);
     mm_buffer_free(&s->writer.out);
     mmood_scorer_free(s->scorer);
@@ -68,16 +64,14 @@ static void scoring_free(scoring *s) {
 }
 
 static int scoring_reserve(scoring *s, mmood_error *error) {
-    size_t window = s->pipeline.options.window, d = s->pipeline.dimension;
+    size_t window = s->pipeline.options.window;
     s->room = isnan(s->settings->fdr) ? window : s->paths->count;
     s->rows = calloc(s->room, sizeof *s->rows);
     s->failures = calloc(s->room, sizeof *s->failures);
     s->scores = calloc(s->room * s->writer.scores->count + 1, sizeof *s->scores);
     s->top = calloc(s->room * s->writer.top + 1, sizeof *s->top);
-    s->good = malloc(window * d * sizeof *s->good);
-    s->good_patches = malloc((window * s->pipeline.patch_count * d + 1) * sizeof *s->good_patches);
     s->verdicts = calloc(window, sizeof *s->verdicts);
-    if (s->rows && s->failures && s->scores && s->top && s->good && s->good_patches && s->verdicts)
+    if (s->rows && s->failures && s->scores && s->top && s->verdicts)
         return 1;
     error->status = MMOOD_ERROR_MEMORY;
     snprintf(error->message, sizeof error->message, "no memory for the results of %zu pictures",
@@ -89,23 +83,13 @@ static int scoring_reserve(scoring *s, mmood_error *error) {
 static mmood_status score_window(scoring *s, size_t at, size_t n, size_t first,
                                  mmood_error *error) {
     mm_pipeline *p = &s->pipeline;
-    size_t d = p->dimension, step = p->patch_count * d, good = 0;
-    size_t kinds = s->writer.scores->count, top = s->writer.top;
+    size_t kinds = s->writer.scores->count, top = s->writer.top, good = 0;
     mmood_status status = mm_pipeline_run(p, s->paths->items + at, n, error);
-    for (size_t i = 0; i < n && status == MMOOD_OK; i++)
-        if (p->status[i] == MMOOD_OK) {
-            memcpy(s->good + good * d, p->embeddings + i * d, d * sizeof *s->good);
-            if (p->patches)
-                memcpy(s->good_patches + good * step, p->patches + i * step,
-                       step * sizeof *s->good_patches);
-            good++;
-        }
     /* Results of good pictures are packed at the window's beginning; rows point to them. */
     mmood_results out = {s->verdicts, s->scores + first * kinds, s->top + first * top};
     if (status == MMOOD_OK)
-        status = mmood_scorer_run(&out, s->scorer, s->good, p->patches ? s->good_patches : NULL,
-                                  p->patch_count, good, error);
-    good = 0;
+        status = mmood_scorer_run(&out, s->scorer, p->embeddings, p->patches, p->patch_count,
+                                  p->good, error);
     for (size_t i = 0; i < n && status == MMOOD_OK; i++) {
         mm_row *row = &s->rows[first + i];
         free(s->failures[first + i]);

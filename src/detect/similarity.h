@@ -12,7 +12,6 @@
 enum { MM_PANEL = 16 };
 
 typedef struct mm_similarity {
-    const char *name;
     /* Puts pictures [count, dimension] in double, in the order in which `dot` reads them. */
     void (*pack)(double *out, const float *pictures, size_t count, size_t dimension);
     /* Dot products of `count` packed pictures with the labels of `panels` panels, to

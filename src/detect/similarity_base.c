@@ -1,5 +1,4 @@
 /* similarity_base.c - the loops for plain C, whatever the compiler makes of it. */
 #define MM_LANES 2
 #define MM_SIMILARITY mm_similarity_base
-#define MM_SIMILARITY_NAME "base"
 #include "detect/similarity_body.h"

@@ -1,7 +1,7 @@
 /* similarity_body.h - the loops, written once with GCC's vector types for a vector of MM_LANES
- * doubles. Included by one file an instruction set, which defines MM_LANES, MM_SIMILARITY (the
- * table's name) and MM_SIMILARITY_NAME. Every sum has a fixed order. Compiled with
- * -ffp-contract=fast (fused multiply-add), without -ffast-math. */
+ * doubles. Included by one file an instruction set, which defines MM_LANES and MM_SIMILARITY (the
+ * table's name). Every sum has a fixed order. Compiled with -ffp-contract=fast (fused
+ * multiply-add), without -ffast-math. */
 #include "detect/similarity_table.h"
 
 #include <stdint.h>
@@ -181,4 +181,4 @@ static double maximum(const double *s, size_t count) {
     return best;
 }
 
-const mm_similarity MM_SIMILARITY = {MM_SIMILARITY_NAME, pack, dot, sum_exp, each_exp, maximum};
+const mm_similarity MM_SIMILARITY = {pack, dot, sum_exp, each_exp, maximum};

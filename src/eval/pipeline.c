@@ -98,27 +98,37 @@ static void decode(void *context, int worker) {
     }
 }
 
-/* Embeds `count` crops, each to the row of its place. */
-static mmood_status embed(mm_pipeline *p, const uint8_t *const *crops, const size_t *places,
-                          size_t count, mmood_error *error) {
-    size_t step = p->patch_count * p->dimension;
-    float *rows = malloc((count + 1) * p->dimension * sizeof *rows);
-    float *patches = p->patches ? malloc((count + 1) * step * sizeof *patches) : NULL;
+/* Embeds the pictures that `find` did not know, `fresh` of them: in their places at once if it knew
+ * none, else beside, to be merged with the rows that it gave. */
+static mmood_status embed(mm_pipeline *p, const uint8_t *const *crops, size_t fresh, size_t count,
+                          mmood_error *error) {
+    size_t d = p->dimension, step = p->patch_count * d, row = 0, next = 0;
+    int merge = fresh < p->good;
+    float *rows = merge ? malloc((fresh + 1) * d * sizeof *rows) : p->embeddings;
+    float *patches =
+        merge && p->patches ? malloc((fresh + 1) * step * sizeof *patches) : p->patches;
     mmood_status status = MMOOD_OK;
     if (!rows || (p->patches && !patches))
-        status = mm_error_set(error, MMOOD_ERROR_MEMORY, "no memory for %zu embeddings", count);
+        status = mm_error_set(error, MMOOD_ERROR_MEMORY, "no memory for %zu embeddings", fresh);
     else if (patches)
-        status = mmood_session_embed_patches(rows, patches, p->session, crops, count, error);
+        status = mmood_session_embed_patches(rows, patches, p->session, crops, fresh, error);
     else
-        status = mmood_session_embed_images(rows, p->session, crops, count, error);
-    for (size_t i = 0; i < count && status == MMOOD_OK; i++) {
-        memcpy(p->embeddings + places[i] * p->dimension, rows + i * p->dimension,
-               p->dimension * sizeof *rows);
-        if (patches)
-            memcpy(p->patches + places[i] * step, patches + i * step, step * sizeof *patches);
+        status = mmood_session_embed_images(rows, p->session, crops, fresh, error);
+    for (size_t i = 0; i < count && merge && status == MMOOD_OK; i++) {
+        if (p->status[i] != MMOOD_OK)
+            continue;
+        /* a row moves forward or stays, so none that is still needed is overwritten */
+        const float *from = p->found[i] ? p->embeddings + i * d : rows + next * d;
+        memmove(p->embeddings + row * d, from, d * sizeof *rows);
+        if (patches && !p->found[i])
+            memcpy(p->patches + row * step, patches + next * step, step * sizeof *patches);
+        next += !p->found[i];
+        row++;
     }
-    free(rows);
-    free(patches);
+    if (merge) {
+        free(rows);
+        free(patches);
+    }
     return status;
 }
 
@@ -127,18 +137,16 @@ mmood_status mm_pipeline_run(mm_pipeline *p, char *const *paths, size_t count, m
     mm_pool_run(p->pool, mm_pool_size(p->pool), decode, &j);
 
     const uint8_t **crops = malloc((count + 1) * sizeof *crops);
-    size_t *places = malloc((count + 1) * sizeof *places), fresh = 0;
-    mmood_status status = MMOOD_OK;
-    if (!crops || !places)
-        status = mm_error_set(error, MMOOD_ERROR_MEMORY, "no memory for a list of pictures");
-    for (size_t i = 0; i < count && status == MMOOD_OK; i++)
-        if (p->status[i] == MMOOD_OK && !p->found[i]) {
-            places[fresh] = i;
+    size_t fresh = 0;
+    if (!crops)
+        return mm_error_set(error, MMOOD_ERROR_MEMORY, "no memory for a list of pictures");
+    p->good = 0;
+    for (size_t i = 0; i < count; i++) {
+        p->good += p->status[i] == MMOOD_OK;
+        if (p->status[i] == MMOOD_OK && !p->found[i])
             crops[fresh++] = p->crops + i * p->crop_size;
-        }
-    if (status == MMOOD_OK)
-        status = embed(p, crops, places, fresh, error);
-    free(places);
+    }
+    mmood_status status = embed(p, crops, fresh, count, error);
     free(crops);
     return status;
 }

@@ -26,9 +26,11 @@ typedef struct mm_pipeline {
     size_t dimension;
     size_t crop_size;  /* bytes */
     uint8_t *crops;    /* [window, crop_size] */
-    float *embeddings; /* [window, dimension]; rows of failed pictures are unset */
+    size_t good;       /* pictures that could be read */
+    float *embeddings; /* [window, dimension]: the first `good` rows are those of the readable
+                          pictures, in order */
     size_t patch_count;
-    float *patches; /* [window, patch_count, dimension] if asked for; set as embeddings are */
+    float *patches; /* [window, patch_count, dimension] if asked for; rows as of embeddings */
     mmood_status *status;
     mmood_error *errors;   /* [window] */
     uint8_t (*hashes)[32]; /* [window]; set if asked for and the file could be read */

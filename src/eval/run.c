@@ -27,10 +27,8 @@ typedef struct runner {
     mmood_scorer *patch_scorer; /* gl-mcm with lambda 1, and mcm */
     mm_cache *embeddings;       /* NULL: nothing is kept */
     mm_cache *patches;
-    double *best_patch; /* [window] */
-    float *good;        /* [window, dimension]: embeddings of readable pictures, close together, */
-    mmood_verdict *verdicts; /*   and what the scorer says of them: [window] */
-    double *scores;          /*   [window, score_count] */
+    mmood_verdict *verdicts; /* [window]: what the scorer says of the readable pictures, */
+    double *scores;          /* and their scores [window, score_count] */
     size_t done;
     size_t total;
     size_t cached;
@@ -104,11 +102,9 @@ static mmood_status set_up(runner *r, mmood_session *session, mmood_error *error
     r->patch_score = SIZE_MAX;
     r->detector = mm_detector_copy(e->detector);
     r->settings = calloc(e->score_count + 1, sizeof *r->settings);
-    r->best_patch = calloc(r->options->window, sizeof *r->best_patch);
-    r->good = malloc(r->options->window * e->detector->dimension * sizeof *r->good);
     r->verdicts = calloc(r->options->window, sizeof *r->verdicts);
     r->scores = calloc(r->options->window * e->score_count + 1, sizeof *r->scores);
-    if (!r->detector || !r->settings || !r->best_patch || !r->good || !r->verdicts || !r->scores)
+    if (!r->detector || !r->settings || !r->verdicts || !r->scores)
         return mm_error_set(error, MMOOD_ERROR_MEMORY, "no memory for an evaluation");
     r->detector->score.kind = MMOOD_SCORE_MAX_LOGIT;
     for (size_t i = 0; i < e->score_count; i++) {
@@ -142,31 +138,29 @@ static void tear_down(runner *r) {
     mm_cache_close(r->patches);
     mmood_detector_free(r->detector);
     free(r->settings);
-    free(r->best_patch);
-    free(r->good);
     free(r->verdicts);
     free(r->scores);
 }
 
 /* ---- Pictures ------------------------------------------------------------------------------ */
 
-/* What the patches of picture `i` of the window say: out of the cache, or computed. */
-static mmood_status find_best_patch(runner *r, size_t i, mmood_error *error) {
+/* What the patches of picture `i` of the window say, whose rows are number `row`: out of the cache,
+ * or computed. */
+static mmood_status find_best_patch(double *out, runner *r, size_t i, size_t row,
+                                    mmood_error *error) {
     mm_pipeline *p = &r->pipeline;
-    if (r->patch_score == SIZE_MAX)
-        return MMOOD_OK;
     if (p->found[i]) {
-        memcpy(&r->best_patch[i], mm_cache_find(r->patches, p->hashes[i]), sizeof(double));
+        memcpy(out, mm_cache_find(r->patches, p->hashes[i]), sizeof *out);
         return MMOOD_OK;
     }
     double scores[2];
-    const mmood_results out = {.scores = scores};
-    mmood_status status =
-        mmood_scorer_run(&out, r->patch_scorer, p->embeddings + i * p->dimension,
-                         p->patches + i * p->patch_count * p->dimension, p->patch_count, 1, error);
-    r->best_patch[i] = scores[0] - scores[1];
+    const mmood_results results = {.scores = scores};
+    mmood_status status = mmood_scorer_run(
+        &results, r->patch_scorer, p->embeddings + row * p->dimension,
+        p->patches + row * p->patch_count * p->dimension, p->patch_count, 1, error);
+    *out = scores[0] - scores[1];
     if (status == MMOOD_OK && r->patches)
-        status = mm_cache_add(r->patches, p->hashes[i], &r->best_patch[i], error);
+        status = mm_cache_add(r->patches, p->hashes[i], out, error);
     return status;
 }
 
@@ -174,32 +168,32 @@ static mmood_status find_best_patch(runner *r, size_t i, mmood_error *error) {
 static mmood_status score_window(runner *r, mm_eval_item *items, size_t n, mmood_error *error) {
     const mm_evaluation *e = r->evaluation;
     mm_pipeline *p = &r->pipeline;
-    size_t d = p->dimension, good = 0;
-    for (size_t i = 0; i < n; i++)
-        if (!items[i].error)
-            memcpy(r->good + good++ * d, p->embeddings + i * d, d * sizeof *r->good);
+    size_t row = 0;
     const mmood_results out = {.verdicts = r->verdicts, .scores = r->scores};
-    mmood_status status = mmood_scorer_run(&out, r->scorer, r->good, NULL, 0, good, error);
-    good = 0;
+    mmood_status status = mmood_scorer_run(&out, r->scorer, p->embeddings, NULL, 0, p->good, error);
     for (size_t i = 0; i < n && status == MMOOD_OK; i++) {
         mm_eval_item *item = &items[i];
         if (item->error)
             continue;
-        const mmood_verdict *verdict = &r->verdicts[good];
-        const double *scores = r->scores + good++ * e->score_count;
+        const mmood_verdict *verdict = &r->verdicts[row];
         item->scores = malloc((e->score_count + 1) * sizeof *item->scores);
         if (!item->scores)
             return mm_error_set(error, MMOOD_ERROR_MEMORY, "no memory for the scores of a picture");
-        memcpy(item->scores, scores, e->score_count * sizeof *scores);
+        memcpy(item->scores, r->scores + row * e->score_count,
+               e->score_count * sizeof *item->scores);
         item->label = verdict->label;
         item->outlier = verdict->outlier;
         item->label_cosine = verdict->label_cosine;
         item->outlier_cosine = verdict->outlier_cosine;
-        status = find_best_patch(r, i, error);
-        if (r->patch_score != SIZE_MAX)
-            item->scores[r->patch_score] += e->scores[r->patch_score].lambda * r->best_patch[i];
+        if (r->patch_score != SIZE_MAX) {
+            double best = 0;
+            status = find_best_patch(&best, r, i, row, error);
+            item->scores[r->patch_score] += e->scores[r->patch_score].lambda * best;
+        }
         if (status == MMOOD_OK && r->embeddings && !p->found[i])
-            status = mm_cache_add(r->embeddings, p->hashes[i], p->embeddings + i * d, error);
+            status = mm_cache_add(r->embeddings, p->hashes[i], p->embeddings + row * p->dimension,
+                                  error);
+        row++;
     }
     return status;
 }
