@@ -54,7 +54,7 @@ static void attend(const mm_lane *lane, const mm_tower *tower, const mm_item *it
         size_t i = unit / heads;
         const mm_item *item = &items[i];
         mm_attention job = {
-            .qkv = act->qkv + item->first * 3 * width,
+            .qkv = (const char *)act->qkv + item->first * 3 * width * size,
             .tokens = item->tokens,
             .width = width,
             .head_size = width / heads,
@@ -63,10 +63,12 @@ static void attend(const mm_lane *lane, const mm_tower *tower, const mm_item *it
             .queries = pooled_only ? 1 : item->tokens,
             .causal = causal,
             .out = (char *)act->h + (pooled_only ? i : item->first) * width * size,
-            .out_bf16 = lane->bf16,
             .scratch = lane->scratch,
         };
-        lane->kernels->attention(&job);
+        if (lane->bf16)
+            lane->kernels->attention_bf16(&job);
+        else
+            lane->kernels->attention(&job);
     }
 }
 
@@ -118,7 +120,7 @@ void mm_tower_run(mm_lane *lane, const mm_tower *tower, const mm_item *items, si
         const mm_block *block = &tower->blocks[i];
         int final = i + 1 == tower->config.layers;
         norm(lane, act->h, act->x, &block->norm1, tower, first, last);
-        mm_lane_dense(lane, block->qkv, MM_POST_NONE, act->h, act->qkv, 0, first, last);
+        mm_lane_dense(lane, block->qkv, MM_POST_NONE, act->h, act->qkv, lane->bf16, first, last);
         meet(lane); /* attention reads all rows, and its output replaces h */
         attend(lane, tower, items, count, causal, final);
         meet(lane); /* the rest reads all heads */
@@ -136,14 +138,10 @@ void mm_tower_run(mm_lane *lane, const mm_tower *tower, const mm_item *items, si
 /* The values that the last layer computed for rows first .. last, to the same rows of h. */
 static void copy_values(const mm_lane *lane, size_t width, size_t first, size_t last) {
     const mm_activations *act = lane->activations;
-    for (size_t row = first; row < last; row++) {
-        const float *values = act->qkv + (3 * row + 2) * width;
-        if (lane->bf16)
-            for (size_t i = 0; i < width; i++)
-                ((uint16_t *)act->h)[row * width + i] = mm_bf16_from_f32(values[i]);
-        else
-            memcpy((float *)act->h + row * width, values, width * sizeof *values);
-    }
+    size_t row_size = width * (lane->bf16 ? sizeof(uint16_t) : sizeof(float));
+    for (size_t row = first; row < last; row++)
+        memcpy((char *)act->h + row * row_size, (const char *)act->qkv + (3 * row + 2) * row_size,
+               row_size);
 }
 
 void mm_tower_run_values(mm_lane *lane, const mm_tower *tower, const mm_item *items, size_t count) {

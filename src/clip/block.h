@@ -18,12 +18,11 @@ typedef struct mm_item {
     size_t pooled;
 } mm_item;
 
-/* Memory for the activations of one chunk. Types in brackets hold bf16 in bf16 precision, else f32.
- */
+/* Memory for the activations of one chunk. `void` holds bf16 in bf16 precision, else f32. */
 typedef struct mm_activations {
     float *x;         /* [rows, width] the residual stream */
     void *h;          /* [rows, width] (layer norm's and attention's output) */
-    float *qkv;       /* [rows, 3 * width] */
+    void *qkv;        /* [rows, 3 * width] */
     void *mlp;        /* [rows, mlp width] (hidden layer; patches at the start) */
     float *pooled;    /* [rows, width] the pooled rows, in the last layer */
     float *embedding; /* [rows, dimension] the result, one row an item, then one a row of x */

@@ -11,6 +11,8 @@ const mm_kernels *mm_kernels_at(size_t index) {
         __builtin_cpu_supports("avx512dq") && __builtin_cpu_supports("avx512vl") &&
         __builtin_cpu_supports("fma"))
         return &mm_kernels_avx512;
+    if (index == 3 && mm_kernels_at(2) && __builtin_cpu_supports("avx512bf16"))
+        return &mm_kernels_avx512_bf16;
 #endif
     return index == 0 ? &mm_kernels_base : NULL;
 }
@@ -22,8 +24,17 @@ const mm_kernels *mm_kernels_get(void) {
     return best;
 }
 
+static size_t most(size_t a, size_t b) {
+    return a > b ? a : b;
+}
+
 size_t mm_attention_scratch(size_t tokens, size_t head_size) {
     size_t padded = (tokens + MM_MOST_LANES - 1) / MM_MOST_LANES * MM_MOST_LANES;
     size_t head_padded = (head_size + MM_MOST_LANES - 1) / MM_MOST_LANES * MM_MOST_LANES;
-    return head_size * padded + tokens * head_padded + MM_TILE_ROWS * (padded + head_padded);
+    size_t f32 = head_size * padded + tokens * head_padded + MM_TILE_ROWS * (padded + head_padded);
+    /* in bf16 two numbers share a float's place, but all is padded to whole pairs of vectors */
+    size_t head_pairs = (head_size + 2 * MM_MOST_LANES - 1) / (2 * MM_MOST_LANES) * MM_MOST_LANES;
+    size_t bf16 = head_pairs * padded + padded * head_pairs +
+                  MM_TILE_ROWS * (padded + padded + head_pairs + 2 * head_pairs);
+    return most(f32, bf16);
 }

@@ -8,9 +8,10 @@
 #include <stddef.h>
 #include <stdint.h>
 
-/* One head of one item: softmax(scale q k^T) v for some of its rows. */
+/* One head of one item: softmax(scale q k^T) v for some of its rows. All numbers in f32 or in bf16,
+ * as the function says. */
 typedef struct mm_attention {
-    const float
+    const void
         *qkv; /* [tokens, 3 * width]: queries, keys, values; the heads side by side in each */
     size_t tokens;
     size_t width;
@@ -18,9 +19,8 @@ typedef struct mm_attention {
     size_t head;        /* which: columns head * head_size .. of each third */
     size_t first_query; /* rows to compute: first_query .. first_query + queries */
     size_t queries;
-    int causal; /* row i sees rows 0 .. i only */
-    void *out;  /* [queries, width] for the rows computed; this head's columns are written */
-    int out_bf16;
+    int causal;     /* row i sees rows 0 .. i only */
+    void *out;      /* [queries, width] for the rows computed; this head's columns are written */
     float *scratch; /* mm_attention_scratch() floats, 64-byte aligned */
 } mm_attention;
 
@@ -36,7 +36,10 @@ typedef struct mm_kernels {
     void (*layer_norm)(void *out, int out_bf16, const float *x, const float *weight,
                        const float *bias, size_t rows, size_t width, float eps);
 
-    void (*attention)(const mm_attention *attention);
+    void (*attention)(const mm_attention *attention); /* f32 */
+
+    /* bf16: products of bf16 values, sums and softmax in f32; NULL where the CPU cannot. */
+    void (*attention_bf16)(const mm_attention *attention);
 } mm_kernels;
 
 const mm_kernels *mm_kernels_get(void);

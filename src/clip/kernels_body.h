@@ -1,81 +1,14 @@
 /* kernels_body.h - the kernels, written once with GCC's vector types for a vector of MM_LANES
- * floats. Included by one file an instruction set, which defines MM_LANES and MM_KERNELS (the
- * table's name). Every row is computed with the same operations in the same order wherever it
- * stands, so a result does not depend on its neighbours. Compiled with -ffp-contract=fast (fused
- * multiply-add), without -ffast-math. */
+ * floats. Included by one file an instruction set, which defines MM_LANES, MM_KERNELS (the table's
+ * name) and MM_ATTENTION_BF16 (NULL, or its function for bf16). Every row is computed with the same
+ * operations in the same order wherever it stands, so a result does not depend on its neighbours.
+ * Compiled with -ffp-contract=fast (fused multiply-add), without -ffast-math. */
 #include "clip/kernels.h"
+#include "clip/vectors.h"
 
 #include <math.h>
-#include <string.h>
 
 _Static_assert(MM_LANES <= MM_MOST_LANES, "attention's scratch is too small");
-
-typedef float vec __attribute__((vector_size(MM_LANES * 4)));
-typedef int32_t ivec __attribute__((vector_size(MM_LANES * 4)));
-typedef uint32_t uvec __attribute__((vector_size(MM_LANES * 4)));
-typedef uint16_t hvec __attribute__((vector_size(MM_LANES * 2)));
-
-static inline vec load(const float *p) {
-    vec v;
-    memcpy(&v, p, sizeof v);
-    return v;
-}
-
-static inline void store(float *p, vec v) {
-    memcpy(p, &v, sizeof v);
-}
-
-static inline vec splat(float x) {
-    return (vec){0} + x;
-}
-
-/* Sum of the lanes, always in the same order. */
-static inline float sum(vec v) {
-    float lanes[MM_LANES];
-    memcpy(lanes, &v, sizeof v);
-    for (int n = MM_LANES / 2; n > 0; n /= 2)
-        for (int i = 0; i < n; i++)
-            lanes[i] += lanes[i + n];
-    return lanes[0];
-}
-
-static inline float maximum(vec v) {
-    float lanes[MM_LANES];
-    memcpy(lanes, &v, sizeof v);
-    float best = lanes[0];
-    for (int i = 1; i < MM_LANES; i++)
-        best = lanes[i] > best ? lanes[i] : best;
-    return best;
-}
-
-/* Finite values only; the rounding of mm_bf16_from_f32. */
-static inline void store_bf16(uint16_t *p, vec v) {
-    uvec bits = (uvec)v;
-    bits = (bits + 0x7fffu + ((bits >> 16) & 1u)) >> 16;
-    hvec half = __builtin_convertvector(bits, hvec);
-    memcpy(p, &half, sizeof half);
-}
-
-/* exp(x) for x <= 0, to about 1 ulp: x = n ln 2 + r, |r| <= ln 2 / 2, Taylor's series of exp(r) to
- * r^7 / 7! (relative error below 6e-9). Below -87 the result is 0 or next to it. */
-static inline vec exponential(vec x) {
-    const float shift = 12582912.0f; /* 1.5 * 2^23: adding it rounds to an integer */
-    ivec tiny = x < -87.0f;
-    x = (vec)((ivec)splat(-87.0f) & tiny) + (vec)((ivec)x & ~tiny);
-    vec n = x * 1.44269504f + shift;
-    ivec power = ((ivec)n << 23) + (127 << 23);
-    n = n - shift;
-    vec r = x - n * 0.693359375f; /* ln 2 in two parts, the first exact in n * part */
-    r = r + n * 2.12194440e-4f;
-    vec y = r * (1.0f / 5040.0f) + (1.0f / 720.0f);
-    y = y * r + (1.0f / 120.0f);
-    y = y * r + (1.0f / 24.0f);
-    y = y * r + (1.0f / 6.0f);
-    y = y * r + 0.5f;
-    y = y * r + 1.0f;
-    y = y * r + 1.0f;
-    return y * (vec)power;
-}
 
 static void layer_norm_row(void *out, int out_bf16, const float *x, const float *weight,
                            const float *bias, size_t width, float eps) {
@@ -180,15 +113,11 @@ static float soften(float *row, size_t valid, size_t padded, float scale) {
     return sum(total);
 }
 
-static size_t round_up(size_t n, size_t step) {
-    return (n + step - 1) / step * step;
-}
-
 /* Keys transposed to [head_size, padded] and values copied to [tokens, head_padded], zeros after.
  */
 static void gather(float *keys, float *values, const mm_attention *a, size_t padded,
                    size_t head_padded) {
-    const float *k = a->qkv + a->width + a->head * a->head_size;
+    const float *k = (const float *)a->qkv + a->width + a->head * a->head_size;
     const float *v = k + a->width;
     size_t stride = 3 * a->width;
     memset(keys, 0, a->head_size * padded * sizeof *keys);
@@ -221,7 +150,7 @@ static void attention(const mm_attention *a) {
         const float *q[MM_TILE_ROWS], *p[MM_TILE_ROWS];
         for (size_t r = 0; r < MM_TILE_ROWS; r++) { /* a short last tile repeats its last row */
             size_t i = a->first_query + i0 + (r < rows ? r : rows - 1);
-            q[r] = a->qkv + i * stride + a->head * a->head_size;
+            q[r] = (const float *)a->qkv + i * stride + a->head * a->head_size;
             p[r] = scores + r * padded;
         }
         size_t last = a->first_query + i0 + rows;
@@ -238,14 +167,10 @@ static void attention(const mm_attention *a) {
             size_t offset = (i0 + r) * a->width + a->head * a->head_size;
             const float *y = result + r * head_padded;
             float norm = 1.0f / sums[r];
-            if (a->out_bf16)
-                for (size_t d = 0; d < a->head_size; d++)
-                    ((uint16_t *)a->out)[offset + d] = mm_bf16_from_f32(y[d] * norm);
-            else
-                for (size_t d = 0; d < a->head_size; d++)
-                    ((float *)a->out)[offset + d] = y[d] * norm;
+            for (size_t d = 0; d < a->head_size; d++)
+                ((float *)a->out)[offset + d] = y[d] * norm;
         }
     }
 }
 
-const mm_kernels MM_KERNELS = {layer_norm, attention};
+const mm_kernels MM_KERNELS = {layer_norm, attention, MM_ATTENTION_BF16};

@@ -7,5 +7,6 @@
 extern const mm_kernels mm_kernels_base;
 extern const mm_kernels mm_kernels_avx2;
 extern const mm_kernels mm_kernels_avx512;
+extern const mm_kernels mm_kernels_avx512_bf16;
 
 #endif

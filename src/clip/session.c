@@ -57,7 +57,7 @@ static int reserve_activations(mm_activations *act, const mmood_model *model, si
     mlp = max_size(mlp, mm_matrix_inputs(model->weights->patches));
     act->x = reserve(rows, width, sizeof(float));
     act->h = reserve(rows, width, half);
-    act->qkv = reserve(rows, 3 * width, sizeof(float));
+    act->qkv = reserve(rows, 3 * width, half);
     act->mlp = reserve(rows, mlp, half);
     act->pooled = reserve(rows, width, sizeof(float));
     act->embedding = reserve(rows, (size_t)config->dimension, sizeof(float));

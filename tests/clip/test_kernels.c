@@ -86,7 +86,6 @@ static void check_attention(const mm_kernels *kernels, size_t tokens, size_t hea
                             int causal) {
     size_t width = heads * size, count = tokens * width;
     float *qkv = noise_array(3 * count, 3), *out = calloc(count, sizeof *out);
-    uint16_t *half = calloc(count, sizeof *half);
     float *one = calloc(width, sizeof *one);
     float *scratch = calloc(mm_attention_scratch(tokens, size), sizeof *scratch);
     double *expected = calloc(size, sizeof *expected);
@@ -101,23 +100,66 @@ static void check_attention(const mm_kernels *kernels, size_t tokens, size_t hea
                             .out = out,
                             .scratch = scratch};
         kernels->attention(&job);
-        job.out = half;
-        job.out_bf16 = 1;
-        kernels->attention(&job);
         for (size_t i = 0; i < tokens; i++) {
             plain_attention(expected, qkv, tokens, width, size, head, i, causal);
             for (size_t d = 0; d < size; d++) {
                 size_t at = i * width + head * size + d;
                 assert_true(fabs((double)out[at] - expected[d]) < 1e-5);
-                assert_true(fabs((double)from_bf16(half[at]) - expected[d]) < 0.02);
             }
             /* the row alone, and with what a causal row cannot see cut off: the same bits */
             job.out = one;
-            job.out_bf16 = 0;
             job.first_query = i;
             job.queries = 1;
             job.tokens = causal ? i + 1 : tokens;
             kernels->attention(&job);
+            assert_memory_equal(one + head * size, out + i * width + head * size,
+                                size * sizeof *one);
+            job.tokens = tokens;
+        }
+    }
+    free(qkv);
+    free(out);
+    free(one);
+    free(scratch);
+    free(expected);
+}
+
+static void check_attention_bf16(const mm_kernels *kernels, size_t tokens, size_t heads,
+                                 size_t size, int causal) {
+    size_t width = heads * size, count = tokens * width;
+    float *qkv = noise_array(3 * count, 3);
+    uint16_t *half = calloc(3 * count, sizeof *half), *out = calloc(count, sizeof *out);
+    uint16_t *one = calloc(width, sizeof *one);
+    float *scratch = calloc(mm_attention_scratch(tokens, size), sizeof *scratch);
+    double *expected = calloc(size, sizeof *expected);
+    for (size_t i = 0; i < 3 * count; i++) {
+        half[i] = mm_bf16_from_f32(qkv[i]);
+        qkv[i] = from_bf16(half[i]);
+    }
+    for (size_t head = 0; head < heads; head++) {
+        mm_attention job = {.qkv = half,
+                            .tokens = tokens,
+                            .width = width,
+                            .head_size = size,
+                            .head = head,
+                            .queries = tokens,
+                            .causal = causal,
+                            .out = out,
+                            .scratch = scratch};
+        kernels->attention_bf16(&job);
+        for (size_t i = 0; i < tokens; i++) {
+            plain_attention(expected, qkv, tokens, width, size, head, i, causal);
+            for (size_t d = 0; d < size; d++) {
+                size_t at = i * width + head * size + d;
+                /* values up to 3: weights and result are rounded by at most 2^-9 each */
+                assert_true(fabs((double)from_bf16(out[at]) - expected[d]) < 0.012);
+            }
+            /* the row alone, and with what a causal row cannot see cut off: the same bits */
+            job.out = one;
+            job.first_query = i;
+            job.queries = 1;
+            job.tokens = causal ? i + 1 : tokens;
+            kernels->attention_bf16(&job);
             assert_memory_equal(one + head * size, out + i * width + head * size,
                                 size * sizeof *one);
             job.tokens = tokens;
@@ -135,20 +177,24 @@ static void test_attention(void **unused) {
     (void)unused;
     static const struct {
         size_t tokens, heads, size;
-    } shapes[] = {{1, 1, 8},   {5, 2, 16},  {7, 3, 10}, {17, 2, 20},
-                  {50, 2, 64}, {65, 1, 32}, {77, 1, 64}};
+    } shapes[] = {{1, 1, 8},   {5, 2, 16},  {7, 3, 10}, {17, 2, 20}, {50, 2, 64},
+                  {65, 1, 32}, {77, 1, 64}, {33, 2, 9}, {20, 1, 80}};
     for (size_t k = 0; mm_kernels_at(k); k++)
         for (size_t i = 0; i < sizeof shapes / sizeof *shapes; i++)
-            for (int causal = 0; causal < 2; causal++)
-                check_attention(mm_kernels_at(k), shapes[i].tokens, shapes[i].heads, shapes[i].size,
-                                causal);
+            for (int causal = 0; causal < 2; causal++) {
+                const mm_kernels *kernels = mm_kernels_at(k);
+                check_attention(kernels, shapes[i].tokens, shapes[i].heads, shapes[i].size, causal);
+                if (kernels->attention_bf16)
+                    check_attention_bf16(kernels, shapes[i].tokens, shapes[i].heads, shapes[i].size,
+                                         causal);
+            }
 }
 
 /* Scores far apart: the exponentials underflow to zero without harming the rest. */
 static void test_extreme_scores(void **unused) {
     (void)unused;
     for (size_t k = 0; mm_kernels_at(k); k++) {
-        float qkv[2 * 3 * 8] = {0}, out[2 * 8], scratch[1024];
+        float qkv[2 * 3 * 8] = {0}, out[2 * 8], scratch[2048];
         qkv[0] = 1e4f;       /* query 0 */
         qkv[8] = 1.0f;       /* key 0 */
         qkv[24 + 8] = -1e4f; /* key 1 */
@@ -156,7 +202,7 @@ static void test_extreme_scores(void **unused) {
             qkv[16 + d] = 2;      /* value 0 */
             qkv[24 + 16 + d] = 5; /* value 1 */
         }
-        assert_true(mm_attention_scratch(2, 8) <= 1024);
+        assert_true(mm_attention_scratch(2, 8) <= 2048);
         mm_attention job = {.qkv = qkv,
                             .tokens = 2,
                             .width = 8,
@@ -167,6 +213,16 @@ static void test_extreme_scores(void **unused) {
         mm_kernels_at(k)->attention(&job);
         assert_true(out[0] == 2.0f);               /* all on key 0 */
         assert_true(fabsf(out[8] - 3.5f) < 1e-6f); /* a zero query sees both alike */
+        if (!mm_kernels_at(k)->attention_bf16)
+            continue;
+        uint16_t half[2 * 3 * 8], half_out[2 * 8];
+        for (size_t i = 0; i < 2 * 3 * 8; i++)
+            half[i] = mm_bf16_from_f32(qkv[i]);
+        job.qkv = half;
+        job.out = half_out;
+        mm_kernels_at(k)->attention_bf16(&job);
+        assert_true(from_bf16(half_out[0]) == 2.0f);
+        assert_true(from_bf16(half_out[8]) == 3.5f);
     }
 }
 
