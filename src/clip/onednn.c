@@ -1,97 +1,17 @@
-/* onednn.c - dense layers on oneDNN's matmul primitive, with packed weights. */
-#include "clip/onednn.h"
+/* onednn.c - the oneDNN engine, and dense layers on its matmul primitive. */
+#include "clip/onednn_internal.h"
 
 #include "base/error.h"
 
-#include <dnnl.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 
 /* OpenMP's, from the runtime that oneDNN links; omp.h would tie us to one compiler's. */
 extern void omp_set_num_threads(int threads);
 
-enum { MM_GEMM_CACHE = 256, MM_ALIGN = 64 };
+enum { MM_GEMM_CACHE = 256 };
 
-struct mm_engine {
-    dnnl_engine_t engine;
-};
-
-/* The two API generations differ in who owns a memory descriptor: a value in 2.x, a handle in 3.x.
- */
-#if DNNL_VERSION_MAJOR >= 3
-typedef dnnl_memory_desc_t mm_desc;
-typedef const_dnnl_memory_desc_t mm_desc_ref;
-#define MM_DESC_REF(desc) (desc)
-
-static dnnl_status_t desc_init(mm_desc *out, size_t rows, size_t columns, dnnl_data_type_t type,
-                               dnnl_format_tag_t tag) {
-    const dnnl_dims_t dims = {(dnnl_dim_t)rows, (dnnl_dim_t)columns};
-    return dnnl_memory_desc_create_with_tag(out, 2, dims, type, tag);
-}
-
-static void desc_free(mm_desc *desc) {
-    if (*desc)
-        dnnl_memory_desc_destroy(*desc);
-    *desc = NULL;
-}
-
-static dnnl_status_t desc_copy(mm_desc *out, mm_desc_ref from) {
-    return dnnl_memory_desc_clone(out, from);
-}
-
-static dnnl_status_t post_eltwise(dnnl_post_ops_t ops, dnnl_alg_kind_t kind, float alpha) {
-    return dnnl_post_ops_append_eltwise(ops, kind, alpha, 0.0f);
-}
-
-static dnnl_status_t post_sum(dnnl_post_ops_t ops) {
-    return dnnl_post_ops_append_sum(ops, 1.0f, 0, dnnl_data_type_undef);
-}
-
-static dnnl_status_t matmul_desc(dnnl_primitive_desc_t *out, dnnl_engine_t engine, mm_desc *src,
-                                 mm_desc *weights, mm_desc *bias, mm_desc *dst,
-                                 dnnl_primitive_attr_t attr) {
-    return dnnl_matmul_primitive_desc_create(out, engine, *src, *weights, bias ? *bias : NULL, *dst,
-                                             attr);
-}
-#else
-typedef dnnl_memory_desc_t mm_desc;
-typedef const dnnl_memory_desc_t *mm_desc_ref;
-#define MM_DESC_REF(desc) (&(desc))
-
-static dnnl_status_t desc_init(mm_desc *out, size_t rows, size_t columns, dnnl_data_type_t type,
-                               dnnl_format_tag_t tag) {
-    const dnnl_dims_t dims = {(dnnl_dim_t)rows, (dnnl_dim_t)columns};
-    return dnnl_memory_desc_init_by_tag(out, 2, dims, type, tag);
-}
-
-static void desc_free(mm_desc *desc) {
-    (void)desc;
-}
-
-static dnnl_status_t desc_copy(mm_desc *out, mm_desc_ref from) {
-    *out = *from;
-    return dnnl_success;
-}
-
-static dnnl_status_t post_eltwise(dnnl_post_ops_t ops, dnnl_alg_kind_t kind, float alpha) {
-    return dnnl_post_ops_append_eltwise(ops, 1.0f, kind, alpha, 0.0f);
-}
-
-static dnnl_status_t post_sum(dnnl_post_ops_t ops) {
-    return dnnl_post_ops_append_sum(ops, 1.0f);
-}
-
-static dnnl_status_t matmul_desc(dnnl_primitive_desc_t *out, dnnl_engine_t engine, mm_desc *src,
-                                 mm_desc *weights, mm_desc *bias, mm_desc *dst,
-                                 dnnl_primitive_attr_t attr) {
-    dnnl_matmul_desc_t desc;
-    dnnl_status_t status = dnnl_matmul_desc_init(&desc, src, weights, bias, dst);
-    return status ? status : dnnl_primitive_desc_create(out, &desc, attr, engine, NULL);
-}
-#endif
-
-static mmood_status dnnl_error(mmood_error *error, dnnl_status_t status, const char *what) {
+mmood_status mm_dnnl_error(mmood_error *error, dnnl_status_t status, const char *what) {
     const char *why = status == dnnl_out_of_memory       ? "out of memory"
                       : status == dnnl_unimplemented     ? "not implemented on this CPU"
                       : status == dnnl_invalid_arguments ? "invalid arguments"
@@ -110,7 +30,7 @@ mmood_status mm_engine_create(mm_engine **out, mmood_error *error) {
     dnnl_status_t status = dnnl_engine_create(&engine->engine, dnnl_cpu, 0);
     if (status) {
         free(engine);
-        return dnnl_error(error, status, "create a CPU engine");
+        return mm_dnnl_error(error, status, "create a CPU engine");
     }
     *out = engine;
     return MMOOD_OK;
@@ -141,161 +61,6 @@ int mm_engine_is_exact(int bf16) {
 
 void mm_engine_use_one_thread(void) {
     omp_set_num_threads(1);
-}
-
-/* ---- Matrices ------------------------------------------------------------------------------ */
-
-struct mm_matrix {
-    size_t inputs;
-    size_t outputs;
-    mmood_precision precision;
-    size_t bytes;
-    mm_desc desc; /* of the packed layout */
-    dnnl_memory_t weights;
-    void *packed;
-    float *bias;
-};
-
-static dnnl_data_type_t data_type(int bf16) {
-    return bf16 ? dnnl_bf16 : dnnl_f32;
-}
-
-/* `size` rounded up, in memory that free() takes. */
-static void *aligned(size_t size) {
-    return aligned_alloc(MM_ALIGN, (size + MM_ALIGN - 1) / MM_ALIGN * MM_ALIGN + MM_ALIGN);
-}
-
-/* Asks oneDNN for the layout it likes best for a matrix of this shape. It is the same for every
- * number of rows; 128 stands for them. */
-static dnnl_status_t choose_layout(mm_desc *out, dnnl_engine_t engine, size_t inputs,
-                                   size_t outputs, int bf16) {
-    const size_t rows = 128;
-    mm_desc src = {0}, weights = {0}, dst = {0};
-    dnnl_primitive_desc_t primitive = NULL;
-    dnnl_primitive_attr_t attr = NULL;
-    dnnl_status_t status = desc_init(&src, rows, inputs, data_type(bf16), dnnl_ab);
-    if (!status)
-        status = desc_init(&weights, inputs, outputs, data_type(bf16), dnnl_format_tag_any);
-    if (!status)
-        status = desc_init(&dst, rows, outputs, dnnl_f32, dnnl_ab);
-    if (!status)
-        status = dnnl_primitive_attr_create(&attr);
-    if (!status)
-        status = dnnl_primitive_attr_set_scratchpad_mode(attr, dnnl_scratchpad_mode_user);
-    if (!status)
-        status = matmul_desc(&primitive, engine, &src, &weights, NULL, &dst, attr);
-    if (!status)
-        status = desc_copy(out, dnnl_primitive_desc_query_md(primitive, dnnl_query_weights_md, 0));
-    if (primitive)
-        dnnl_primitive_desc_destroy(primitive);
-    if (attr)
-        dnnl_primitive_attr_destroy(attr);
-    desc_free(&src);
-    desc_free(&weights);
-    desc_free(&dst);
-    return status;
-}
-
-/* Converts and reorders row-major f32 [outputs, inputs] into the packed layout. */
-static dnnl_status_t reorder(mm_matrix *matrix, dnnl_engine_t engine, const float *weights) {
-    /* As oneDNN sees it the matrix is [inputs, outputs] with the first index running fastest. */
-    mm_desc plain = {0};
-    dnnl_memory_t from = NULL;
-    dnnl_stream_t stream = NULL;
-    dnnl_primitive_desc_t desc = NULL;
-    dnnl_primitive_t primitive = NULL;
-    union {
-        const float *in;
-        void *handle; /* only read, but the API has no const */
-    } source = {weights};
-    dnnl_status_t status = desc_init(&plain, matrix->inputs, matrix->outputs, dnnl_f32, dnnl_ba);
-    if (!status)
-        status = dnnl_memory_create(&from, MM_DESC_REF(plain), engine, source.handle);
-    if (!status)
-        status = dnnl_stream_create(&stream, engine, dnnl_stream_default_flags);
-    if (!status)
-        status = dnnl_reorder_primitive_desc_create(&desc, MM_DESC_REF(plain), engine,
-                                                    MM_DESC_REF(matrix->desc), engine, NULL);
-    if (!status)
-        status = dnnl_primitive_create(&primitive, desc);
-    if (!status) {
-        dnnl_exec_arg_t arguments[2] = {{DNNL_ARG_FROM, from}, {DNNL_ARG_TO, matrix->weights}};
-        status = dnnl_primitive_execute(primitive, stream, 2, arguments);
-    }
-    if (!status)
-        status = dnnl_stream_wait(stream);
-    if (primitive)
-        dnnl_primitive_destroy(primitive);
-    if (desc)
-        dnnl_primitive_desc_destroy(desc);
-    if (stream)
-        dnnl_stream_destroy(stream);
-    if (from)
-        dnnl_memory_destroy(from);
-    desc_free(&plain);
-    return status;
-}
-
-mmood_status mm_matrix_pack(mm_matrix **out, const mm_engine *engine, const float *weights,
-                            const float *bias, size_t inputs, size_t outputs,
-                            mmood_precision precision, mmood_error *error) {
-    *out = NULL;
-    mm_matrix *matrix = calloc(1, sizeof *matrix);
-    if (!matrix)
-        return mm_error_set(error, MMOOD_ERROR_MEMORY, "no memory for a weight matrix");
-    matrix->inputs = inputs;
-    matrix->outputs = outputs;
-    matrix->precision = precision;
-    dnnl_status_t status = choose_layout(&matrix->desc, engine->engine, inputs, outputs,
-                                         precision == MMOOD_PRECISION_BF16);
-    if (status) {
-        mm_matrix_free(matrix);
-        return dnnl_error(error, status, "multiply in this precision");
-    }
-    matrix->bytes = dnnl_memory_desc_get_size(MM_DESC_REF(matrix->desc));
-    matrix->packed = aligned(matrix->bytes);
-    if (bias)
-        matrix->bias = aligned(outputs * sizeof *bias);
-    if (!matrix->packed || (bias && !matrix->bias)) {
-        mm_matrix_free(matrix);
-        return mm_error_set(error, MMOOD_ERROR_MEMORY, "no memory for %zu x %zu weights", outputs,
-                            inputs);
-    }
-    if (bias)
-        memcpy(matrix->bias, bias, outputs * sizeof *bias);
-    status = dnnl_memory_create(&matrix->weights, MM_DESC_REF(matrix->desc), engine->engine,
-                                matrix->packed);
-    if (!status)
-        status = reorder(matrix, engine->engine, weights);
-    if (status) {
-        mm_matrix_free(matrix);
-        return dnnl_error(error, status, "pack weights");
-    }
-    *out = matrix;
-    return MMOOD_OK;
-}
-
-size_t mm_matrix_inputs(const mm_matrix *matrix) {
-    return matrix->inputs;
-}
-
-size_t mm_matrix_outputs(const mm_matrix *matrix) {
-    return matrix->outputs;
-}
-
-size_t mm_matrix_bytes(const mm_matrix *matrix) {
-    return matrix->bytes + (matrix->bias ? matrix->outputs * sizeof(float) : 0);
-}
-
-void mm_matrix_free(mm_matrix *matrix) {
-    if (!matrix)
-        return;
-    if (matrix->weights)
-        dnnl_memory_destroy(matrix->weights);
-    desc_free(&matrix->desc);
-    free(matrix->packed);
-    free(matrix->bias);
-    free(matrix);
 }
 
 /* ---- Products ------------------------------------------------------------------------------ */
@@ -340,7 +105,7 @@ mmood_status mm_gemm_create(mm_gemm **out, const mm_engine *engine, mmood_error 
         dnnl_stream_create(&gemm->stream, gemm->engine, dnnl_stream_default_flags);
     if (status) {
         free(gemm);
-        return dnnl_error(error, status, "create a stream");
+        return mm_dnnl_error(error, status, "create a stream");
     }
     *out = gemm;
     return MMOOD_OK;
@@ -470,7 +235,7 @@ static mmood_status find_product(mm_product **out, mm_gemm *gemm, const mm_produ
     dnnl_status_t status = product_compile(product, gemm->engine, matrix);
     if (status) {
         product_clear(product); /* matches nothing: rows is 0 */
-        return dnnl_error(error, status, "compile a matrix product");
+        return mm_dnnl_error(error, status, "compile a matrix product");
     }
     *out = product;
     return MMOOD_OK;
@@ -507,8 +272,10 @@ mmood_status mm_gemm_run(mm_gemm *gemm, const mm_matrix *matrix, mm_post post, c
         status = dnnl_memory_set_data_handle(product->y, y);
     if (!status)
         status = dnnl_memory_set_data_handle(product->scratch, gemm->scratch);
-    if (!status && matrix->bias)
-        status = dnnl_memory_set_data_handle(product->bias, matrix->bias);
+    if (!status && matrix->bias) {
+        source.in = matrix->bias;
+        status = dnnl_memory_set_data_handle(product->bias, source.handle);
+    }
     if (!status) {
         dnnl_exec_arg_t arguments[5] = {{DNNL_ARG_SRC, product->x},
                                         {DNNL_ARG_WEIGHTS, matrix->weights},
@@ -518,5 +285,5 @@ mmood_status mm_gemm_run(mm_gemm *gemm, const mm_matrix *matrix, mm_post post, c
         status = dnnl_primitive_execute(product->primitive, gemm->stream, matrix->bias ? 5 : 4,
                                         arguments);
     }
-    return status ? dnnl_error(error, status, "multiply") : MMOOD_OK;
+    return status ? mm_dnnl_error(error, status, "multiply") : MMOOD_OK;
 }

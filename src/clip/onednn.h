@@ -1,5 +1,5 @@
 /* onednn.h - dense layers on oneDNN: weights packed once, then y = post(x W^T + b) for any number
- * of rows. The only file behind it is onednn.c, the only one that sees dnnl.h (2.6 and 3.x).
+ * of rows. Only onednn.c and onednn_matrix.c behind it see dnnl.h (2.6 and 3.x).
  *
  * A row of a result does not depend on how many rows are computed together, bit for bit where
  * mm_engine_is_exact says so, else up to rounding: tests/clip/test_onednn.c checks it on the
@@ -38,6 +38,34 @@ size_t mm_matrix_inputs(const mm_matrix *matrix);
 size_t mm_matrix_outputs(const mm_matrix *matrix);
 size_t mm_matrix_bytes(const mm_matrix *matrix);
 void mm_matrix_free(mm_matrix *matrix);
+
+/* What a packed matrix is made of. A new kind of bytes goes to the end. */
+typedef enum mm_section {
+    MM_SECTION_WEIGHTS, /* in the layout that oneDNN chose */
+    MM_SECTION_BIAS,    /* f32; empty if there is none */
+    MM_SECTION_COUNT
+} mm_section;
+
+/* A packed matrix as numbers and bytes, to be stored and used again where `layout` is the same. */
+typedef struct mm_matrix_image {
+    size_t inputs;
+    size_t outputs;
+    mmood_precision precision;
+    uint64_t layout; /* a hash of the packed layout: which weight lies where */
+    struct mm_bytes {
+        const void *data; /* 64-byte aligned */
+        size_t size;
+    } sections[MM_SECTION_COUNT];
+} mm_matrix_image;
+
+/* The bytes stay the matrix's. */
+void mm_matrix_describe(mm_matrix_image *out, const mm_matrix *matrix);
+
+/* A matrix over the bytes of `image`, which must outlive it. They are not read before they are
+ * multiplied. MISMATCH if oneDNN, as it is here, would lay them out otherwise or sizes are wrong.
+ */
+mmood_status mm_matrix_view(mm_matrix **out, const mm_engine *engine, const mm_matrix_image *image,
+                            mmood_error *error);
 
 /* What is done to a product before it is stored. */
 typedef enum mm_post {

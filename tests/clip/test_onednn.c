@@ -163,12 +163,61 @@ static void test_eviction(void **unused) {
     fixture_close(&f);
 }
 
+static void check_view(int bf16, int biased) {
+    fixture f;
+    mmood_error error;
+    fixture_open(&f, 17, 192, 100, bf16, biased);
+    float *again = malloc(f.rows * f.outputs * sizeof *again);
+    run(&f, MM_POST_NONE, 0, f.rows, f.y);
+    mm_matrix_image image;
+    mm_matrix *packed = f.matrix;
+    mm_matrix_describe(&image, packed);
+    assert_int_equal(image.sections[MM_SECTION_BIAS].size, biased ? f.outputs * sizeof(float) : 0);
+    assert_ok(mm_matrix_view(&f.matrix, f.engine, &image, &error), error);
+    assert_int_equal(mm_matrix_bytes(f.matrix), mm_matrix_bytes(packed));
+    run(&f, MM_POST_NONE, 0, f.rows, again);
+    assert_memory_equal(again, f.y, f.rows * f.outputs * sizeof *again);
+    mm_matrix_free(f.matrix);
+    f.matrix = packed;
+
+    mm_matrix *none;
+    mm_matrix_image other = image;
+    other.layout++;
+    assert_int_equal(mm_matrix_view(&none, f.engine, &other, &error), MMOOD_ERROR_MISMATCH);
+    assert_null(none);
+    other = image;
+    other.sections[MM_SECTION_WEIGHTS].size--;
+    assert_int_equal(mm_matrix_view(&none, f.engine, &other, &error), MMOOD_ERROR_MISMATCH);
+    other = image;
+    other.sections[MM_SECTION_WEIGHTS].data = (const char *)image.sections[0].data + 4;
+    assert_int_equal(mm_matrix_view(&none, f.engine, &other, &error), MMOOD_ERROR_MISMATCH);
+    other = image;
+    other.sections[MM_SECTION_BIAS].size = 4;
+    assert_int_equal(mm_matrix_view(&none, f.engine, &other, NULL), MMOOD_ERROR_MISMATCH);
+    other = image;
+    other.outputs *= 2;
+    assert_int_equal(mm_matrix_view(&none, f.engine, &other, NULL), MMOOD_ERROR_MISMATCH);
+    free(again);
+    fixture_close(&f);
+}
+
+/* Over the bytes of another: the same products; other sizes and layouts are refused. */
+static void test_view(void **unused) {
+    (void)unused;
+    for (int biased = 0; biased < 2; biased++) {
+        check_view(0, biased);
+        if (mm_engine_has_bf16())
+            check_view(1, biased);
+    }
+}
+
 int main(void) {
     mm_engine_use_one_thread();
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_values),
         cmocka_unit_test(test_rows_do_not_depend_on_their_number),
         cmocka_unit_test(test_eviction),
+        cmocka_unit_test(test_view),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
