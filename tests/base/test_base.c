@@ -4,6 +4,7 @@
 #include "base/buffer.h"
 #include "base/error.h"
 #include "base/sha256.h"
+#include "base/sha256_blocks.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -57,6 +58,24 @@ static void test_messages_are_utf8(void **unused) {
 }
 
 /* FIPS 180-4's examples, and a million times "a". */
+/* With the CPU's instructions as without, for any number of blocks at any alignment. */
+static void test_sha256_blocks(void **unused) {
+    (void)unused;
+    uint8_t data[64 * 9 + 8];
+    uint32_t state = 1;
+    for (size_t i = 0; i < sizeof data; i++)
+        data[i] = (uint8_t)((state = state * 1664525u + 1013904223u) >> 24);
+    for (size_t count = 0; count <= 9; count++)
+        for (size_t shift = 0; shift < 8; shift++) {
+            uint32_t a[8] = {1, 2, 3, 4, 0x80000000u, 6, 7, 0xffffffffu}, b[8];
+            memcpy(b, a, sizeof b);
+            mm_sha256_blocks(a, data + shift, count);
+            mm_sha256_blocks_plain(b, data + shift, count);
+            assert_memory_equal(a, b, sizeof a);
+        }
+    print_message("SHA-256 instructions: %s\n", mm_sha256_has_instructions() ? "yes" : "no");
+}
+
 static void test_sha256(void **unused) {
     (void)unused;
     static const struct {
@@ -126,9 +145,8 @@ static void test_buffer(void **unused) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_errors),
-        cmocka_unit_test(test_messages_are_utf8),
-        cmocka_unit_test(test_sha256),
+        cmocka_unit_test(test_errors), cmocka_unit_test(test_messages_are_utf8),
+        cmocka_unit_test(test_sha256), cmocka_unit_test(test_sha256_blocks),
         cmocka_unit_test(test_buffer),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
