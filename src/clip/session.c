@@ -275,6 +275,20 @@ static void make_chunks(mm_job *job, size_t count, size_t room) {
     }
 }
 
+/* Deals pictures, which are all alike, evenly to so many chunks of at most `room` rows that each
+ * worker gets as many: with one chunk more than the others, it would keep them waiting. */
+static void deal_chunks(mm_job *job, size_t count, size_t room, size_t workers) {
+    size_t tokens = job->items[0].tokens, most = max_size(room / tokens, 1) * workers;
+    size_t chunks = workers * ((count + most - 1) / most), item = 0;
+    job->chunk_count = chunks < count ? chunks : count;
+    for (size_t i = 0; i < job->chunk_count; i++) {
+        mm_chunk *chunk = &job->chunks[i];
+        *chunk = (mm_chunk){item, (count - item) / (job->chunk_count - i)};
+        for (size_t k = 0; k < chunk->count; k++)
+            job->items[item++].first = k * tokens;
+    }
+}
+
 /* Runs a job whose items have their tokens and pooled rows. */
 static mmood_status run_job(mm_job *job, size_t count, mmood_error *error) {
     mmood_session *session = job->session;
@@ -292,7 +306,10 @@ static mmood_status run_job(mm_job *job, size_t count, mmood_error *error) {
         size_t useful = total / MM_TEAM_ROWS;
         job->team = runners = (int)(useful < 1 ? 1 : useful < threads ? useful : threads);
     }
-    make_chunks(job, count, room);
+    if (job->crops)
+        deal_chunks(job, count, session->rows, job->team > 1 ? 1 : threads);
+    else
+        make_chunks(job, count, room);
     if (job->team > 1 && pthread_barrier_init(&session->barrier, NULL, (unsigned)job->team) != 0)
         return mm_error_set(error, MMOOD_ERROR_MEMORY, "no barrier for %d threads", job->team);
     pthread_mutex_init(&job->lock, NULL);

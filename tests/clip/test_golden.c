@@ -181,6 +181,10 @@ static void check_alone(const char *name, mmood_precision precision) {
                 if (many[k] == g.crops[i])
                     assert_same(&g, alone, together + k * d, d);
         }
+        for (size_t n = 1; n < 60; n += n < 20 ? 1 : 7) { /* however they are dealt to workers */
+            assert_ok(mmood_session_embed_images(alone, h.session, many, n, &error), error);
+            assert_same(&g, alone, together, n * d);
+        }
         assert_ok(
             mmood_session_embed_texts(together, NULL, g.session, g.texts, g.text_count, &error),
             error);
