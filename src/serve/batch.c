@@ -42,20 +42,29 @@ void mm_batch_release(mm_crew *e) {
     free(e->top);
 }
 
-/* Waits for pictures, and then at most `wait` for a batch to fill; how many were taken, 0 at the
- * end. */
+/* Until when the batch may fill: `wait` from its first picture, or, if none is on its way, a lull
+ * after its last. A lull ends it early because clients that were answered together come together:
+ * after the last of them, waiting gains nothing. */
+static double fills_until(mm_crew *e) {
+    const mm_queue *queue = &e->batch;
+    double until = queue->first->queued + e->options.wait;
+    double lull = queue->last->queued + e->options.wait / 8;
+    return lull < until && atomic_load(&e->coming) == 0 ? lull : until;
+}
+
+/* Waits for pictures, and then for a batch to fill; how many were taken, 0 at the end. */
 static size_t gather(mm_crew *e) {
     mm_queue *queue = &e->batch;
     size_t count = 0;
     pthread_mutex_lock(&queue->lock);
     while (!queue->first && !queue->stopping)
         pthread_cond_wait(&queue->filled, &queue->lock);
-    if (queue->first) {
-        double until = queue->first->queued + e->options.wait;
+    while (queue->first && queue->count < e->options.batch && !queue->stopping) {
+        double until = fills_until(e);
         struct timespec moment = mm_until(until);
-        while (queue->count < e->options.batch && !queue->stopping && mm_now() < until &&
-               pthread_cond_timedwait(&queue->filled, &queue->lock, &moment) == 0)
-            ;
+        if (mm_now() >= until)
+            break;
+        pthread_cond_timedwait(&queue->filled, &queue->lock, &moment);
     }
     while (queue->first && count < e->options.batch)
         e->items[count++] = mm_queue_take(queue);

@@ -171,6 +171,11 @@ static int take_room(mm_crew *crew, const mm_job *job, size_t count) {
     return 1;
 }
 
+static void send_to_decode(mm_crew *crew, mm_item *item) {
+    atomic_fetch_add(&crew->coming, 1);
+    queue_push(&crew->decode, item);
+}
+
 static void send_to_batch(mm_crew *crew, mm_item *item) {
     item->queued = mm_now();
     queue_push(&crew->batch, item);
@@ -217,7 +222,7 @@ static void read_job(mm_crew *crew, mm_job *job) {
         else if (input->embedding)
             send_to_batch(crew, item);
         else
-            queue_push(&crew->decode, item);
+            send_to_decode(crew, item);
     }
 }
 
@@ -269,6 +274,7 @@ static void *decode_main(void *argument) {
             read_job(crew, item->job);
         else
             decode_item(crew, item);
+        atomic_fetch_sub(&crew->coming, 1);
         pthread_mutex_lock(&queue->lock);
     }
     pthread_mutex_unlock(&queue->lock);
@@ -279,7 +285,7 @@ static void *decode_main(void *argument) {
 
 void mm_crew_submit(mm_crew *crew, mm_job *job) {
     job->reading.job = job;
-    queue_push(&crew->decode, &job->reading);
+    send_to_decode(crew, &job->reading);
 }
 
 size_t mm_crew_depth(mm_crew *crew) {

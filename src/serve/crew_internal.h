@@ -26,6 +26,7 @@ struct mm_crew {
     pthread_t batcher;
     int has_batcher;
     atomic_size_t taken;
+    atomic_size_t coming; /* bodies and pictures on their way to `batch` */
     atomic_int abandoned;
     /* The batch thread's, each for `options.batch` pictures: */
     mm_item **items;

@@ -302,6 +302,21 @@ static void test_busy(void **state) {
     mm_buffer_free(&form);
 }
 
+/* A picture that is alone does not wait for others as long as it might. */
+static void test_lull(void **state) {
+    int port;
+    mm_server_options options = fixture_small_options();
+    (void)state;
+    options.crew.wait = 8;
+    mm_server *server = fixture_start(&options, &port);
+    double begun = mm_now();
+    assert_int_equal(fixture_status_of(fixture_post(port, "/v1/detect", NULL, fixture_pictures[0],
+                                                    fixture_sizes[0])),
+                     200);
+    assert_true(mm_now() - begun < 6);
+    mm_server_free(server);
+}
+
 static void test_slow_clients(void **state) {
     enum { SLOW = 24 };
     int port, sockets[SLOW];
@@ -484,6 +499,7 @@ int main(void) {
         cmocka_unit_test(test_sizes),
         cmocka_unit_test(test_token),
         cmocka_unit_test(test_busy),
+        cmocka_unit_test(test_lull),
         cmocka_unit_test(test_slow_clients),
         cmocka_unit_test(test_clients_that_leave),
         cmocka_unit_test(test_stream),
