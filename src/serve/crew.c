@@ -259,6 +259,16 @@ static void decode_item(mm_crew *crew, mm_item *item) {
         send_to_batch(crew, item);
 }
 
+/* One of what was on its way to a batch is there, or failed; after the last, the batch fills no
+ * longer than a lull. */
+static void has_come(mm_crew *crew) {
+    if (atomic_fetch_sub(&crew->coming, 1) > 1)
+        return;
+    pthread_mutex_lock(&crew->batch.lock);
+    pthread_cond_signal(&crew->batch.filled);
+    pthread_mutex_unlock(&crew->batch.lock);
+}
+
 static void *decode_main(void *argument) {
     mm_crew *crew = argument;
     mm_queue *queue = &crew->decode;
@@ -274,7 +284,7 @@ static void *decode_main(void *argument) {
             read_job(crew, item->job);
         else
             decode_item(crew, item);
-        atomic_fetch_sub(&crew->coming, 1);
+        has_come(crew);
         pthread_mutex_lock(&queue->lock);
     }
     pthread_mutex_unlock(&queue->lock);

@@ -134,7 +134,7 @@ static enum MHD_Result queue(mm_exchange *x, int code, struct MHD_Response *resp
                                 "'unsafe-inline'; img-src blob: data:; media-src blob:; "
                                 "connect-src 'self'; base-uri 'none'; form-action 'none'; "
                                 "frame-ancestors 'none'");
-    if (atomic_load(&x->server->draining))
+    if (atomic_load(&x->server->draining) || x->misframed)
         MHD_add_response_header(response, "Connection", "close");
     x->code = code;
     mm_peer_set(x->server, x->peer, PEER_ANSWERING);
@@ -237,12 +237,37 @@ static enum MHD_Result read_option(void *context, enum MHD_ValueKind kind, const
     return MHD_YES;
 }
 
+typedef struct framing {
+    int lengths, codings;
+} framing;
+
+static enum MHD_Result count_framing(void *context, enum MHD_ValueKind kind, const char *key,
+                                     const char *value) {
+    framing *found = context;
+    (void)kind;
+    (void)value;
+    found->lengths += strcasecmp(key, "Content-Length") == 0;
+    found->codings += strcasecmp(key, "Transfer-Encoding") == 0;
+    return MHD_YES;
+}
+
+/* Whether it is plain where the body ends: a proxy in front that takes the other of two lengths
+ * would let clients hide a request in another. */
+static int is_framed(const mm_exchange *x) {
+    framing found = {0};
+    MHD_get_connection_values(x->connection, MHD_HEADER_KIND, count_framing, &found);
+    return found.lengths + found.codings <= 1;
+}
+
 /* What can be refused before the body comes: the code and why, or 0. */
 static int check_head(mm_exchange *x, const char *name, const char **why) {
     mm_server *server = x->server;
     int is_get = strcmp(x->method, "GET") == 0 || strcmp(x->method, "HEAD") == 0;
     const char *length = header(x, "Content-Length"), *coding = header(x, "Content-Encoding");
-    *why = NULL;
+    *why = "a request has one Content-Length, or one Transfer-Encoding, and not both";
+    x->misframed = !is_framed(x);
+    if (x->misframed)
+        return 400;
     if (x->route == MM_ROUTE_NONE) {
         *why = "there is nothing here; POST pictures to /v1/detect";
         return 404;

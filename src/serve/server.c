@@ -113,7 +113,7 @@ static mmood_status start_daemon(mm_server *server, mmood_error *error) {
         MHD_OPTION_NOTIFY_CONNECTION, mm_http_connected, server, MHD_OPTION_CONNECTION_LIMIT,
         (unsigned)server->options.connections, MHD_OPTION_CONNECTION_TIMEOUT,
         (unsigned)(server->options.body_timeout + 1), MHD_OPTION_CONNECTION_MEMORY_LIMIT,
-        (size_t)65536, MHD_OPTION_END);
+        (size_t)65536, MHD_OPTION_STRICT_FOR_CLIENT, 1, MHD_OPTION_END);
     if (server->daemon)
         return MMOOD_OK;
     close(s);

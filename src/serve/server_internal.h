@@ -71,6 +71,7 @@ typedef struct mm_exchange {
     size_t received;
     int too_large;
     int no_room;
+    int misframed; /* what follows on the connection may be no request */
     int submitted;
     int code; /* of the answer; 0 before */
     size_t sent;

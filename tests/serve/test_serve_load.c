@@ -1,25 +1,27 @@
 /* test_serve_load.c - many clients at a time: the same answers as alone, ending and reloading under
- * load, memory. */
+ * load. */
 #include "serve/fixture.h"
 
 #include "base/clock.h"
 #include "base/file.h"
 
-#include <dirent.h>
 #include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
 /* ---- Many clients -------------------------------------------------------------------------- */
+
+enum { REQUESTS = FIXTURE_PICTURES + 1 }; /* the last is a form of all pictures */
 
 typedef struct crowd {
     int port;
     int rounds;
-    char *expected[2][FIXTURE_PICTURES]; /* the answer of a request alone, by detector */
+    char *expected[2][REQUESTS]; /* the answer of a request alone, by detector */
+    char *other[REQUESTS];       /* the same of the second detector after a reload, or NULL */
     atomic_int answered, wrong, refused;
-    atomic_int lost; /* connected, and nothing came back */
+    atomic_int others; /* answered by the second detector as it is after a reload */
+    atomic_int lost;   /* connected, and nothing came back */
 } crowd;
 
 typedef struct member {
@@ -30,40 +32,57 @@ typedef struct member {
 static const char *const detect_paths[] = {"/v1/detect/first?top=5",
                                            "/v1/detect/second?scores=mcm"};
 
+static answer ask(int port, size_t detector, size_t which) {
+    if (which < FIXTURE_PICTURES)
+        return fixture_post(port, detect_paths[detector], NULL, fixture_pictures[which],
+                            fixture_sizes[which]);
+    mm_buffer form = fixture_form_of_all();
+    answer a = fixture_post(port, detect_paths[detector], FORM, form.data, form.size);
+    mm_buffer_free(&form);
+    return a;
+}
+
 static void *member_main(void *argument) {
     member *m = argument;
     crowd *all = m->all;
     for (int i = 0; i < all->rounds; i++) {
         m->seed = m->seed * 1664525u + 1013904223u;
-        size_t which = (m->seed >> 16) % FIXTURE_PICTURES, detector = (m->seed >> 8) % 2;
-        answer a = fixture_post(all->port, detect_paths[detector], NULL, fixture_pictures[which],
-                                fixture_sizes[which]);
+        size_t which = (m->seed >> 16) % REQUESTS, detector = (m->seed >> 8) % 2;
+        const char *other = detector ? all->other[which] : NULL;
+        answer a = ask(all->port, detector, which);
         if (a.status == 0)
             atomic_fetch_add(a.connected ? &all->lost : &all->refused, 1);
-        else if (a.status != 200 || strcmp(a.body, all->expected[detector][which]) != 0)
-            atomic_fetch_add(&all->wrong, 1);
-        else
+        else if (a.status == 200 && strcmp(a.body, all->expected[detector][which]) == 0)
             atomic_fetch_add(&all->answered, 1);
+        else if (a.status == 200 && other && strcmp(a.body, other) == 0)
+            atomic_fetch_add(&all->others, 1);
+        else
+            atomic_fetch_add(&all->wrong, 1);
         answer_free(&a);
     }
     return NULL;
 }
 
+static char *expected_answer(int port, size_t detector, size_t which) {
+    answer a = ask(port, detector, which);
+    assert_int_equal(a.status, 200);
+    char *body = strdup(a.body);
+    answer_free(&a);
+    return body;
+}
+
 static void crowd_expect(crowd *all) {
     for (size_t d = 0; d < 2; d++)
-        for (size_t i = 0; i < FIXTURE_PICTURES; i++) {
-            answer a = fixture_post(all->port, detect_paths[d], NULL, fixture_pictures[i],
-                                    fixture_sizes[i]);
-            assert_int_equal(a.status, 200);
-            all->expected[d][i] = strdup(a.body);
-            answer_free(&a);
-        }
+        for (size_t i = 0; i < REQUESTS; i++)
+            all->expected[d][i] = expected_answer(all->port, d, i);
 }
 
 static void crowd_free(crowd *all) {
-    for (size_t d = 0; d < 2; d++)
-        for (size_t i = 0; i < FIXTURE_PICTURES; i++)
-            free(all->expected[d][i]);
+    for (size_t i = 0; i < REQUESTS; i++) {
+        free(all->expected[0][i]);
+        free(all->expected[1][i]);
+        free(all->other[i]);
+    }
 }
 
 enum { MEMBERS = 32 };
@@ -144,6 +163,15 @@ static void test_force(void **state) {
     crowd_free(&all);
 }
 
+/* As the fixture wrote it, or with other labels. */
+static void write_second(int other) {
+    if (other)
+        fixture_write_detector(fixture_second_path, "yellow\nwhite\n", "pink\n");
+    else
+        fixture_write_detector(fixture_second_path, "red\nblue\n", "green\nblack\n");
+}
+
+/* Files that are as they were, or damaged, change nothing, whatever is under way. */
 static void test_reload(void **state) {
     crowd all = {.rounds = 12};
     pthread_t threads[MEMBERS];
@@ -152,7 +180,6 @@ static void test_reload(void **state) {
     mm_server *server = fixture_start(&options, &all.port);
     (void)state;
     crowd_expect(&all);
-    /* Files that are as they were, or damaged, change nothing, whatever is under way. */
     crowd_start(&all, threads, members);
     assert_int_equal(mm_server_reload(server), 0);
     mmood_error error;
@@ -162,108 +189,58 @@ static void test_reload(void **state) {
     assert_int_equal(atomic_load(&all.answered), MEMBERS * 12);
     assert_non_null(
         strstr(fixture_log_lines.data, "\"event\":\"reload refused\",\"detector\":\"second\""));
-    /* Under way while detectors are replaced by others: each answer is of one of them. */
-    fixture_write_detector(fixture_second_path, "yellow\nwhite\n", "pink\n");
-    all.rounds = 30;
-    atomic_store(&all.answered, 0);
-    atomic_store(&all.wrong, 0);
-    crowd_start(&all, threads, members);
-    poll(NULL, 0, 20);
-    assert_int_equal(mm_server_reload(server), 0);
-    crowd_join(threads);
-    assert_int_equal(atomic_load(&all.refused), 0);
-    assert_int_equal(atomic_load(&all.answered) + atomic_load(&all.wrong), MEMBERS * 30);
-    answer a = fixture_get(all.port, "/v1/detector/second");
-    assert_non_null(strstr(a.body, "yellow"));
-    answer_free(&a);
-    a = fixture_post(all.port, "/v1/detect/second", NULL, fixture_pictures[0], fixture_sizes[0]);
-    assert_non_null(strstr(a.body, "\"outlier\":\"pink\""));
-    answer_free(&a);
     crowd_free(&all);
     mm_server_free(server);
-    fixture_write_detector(fixture_second_path, "red\nblue\n", "green\nblack\n");
+    write_second(0);
 }
 
-static long resident_kilobytes(void) {
-    long pages = 0;
-    FILE *file = fopen("/proc/self/statm", "r");
-    if (!file || fscanf(file, "%*d %ld", &pages) != 1)
-        pages = 0;
-    if (file)
-        fclose(file);
-    return pages * (sysconf(_SC_PAGESIZE) / 1024);
+static int finished(crowd *all) {
+    return atomic_load(&all->answered) + atomic_load(&all->others) + atomic_load(&all->wrong) +
+           atomic_load(&all->refused) + atomic_load(&all->lost);
 }
 
-static int open_files(void) {
-    int count = 0;
-    DIR *directory = opendir("/proc/self/fd");
-    assert_non_null(directory);
-    while (readdir(directory))
-        count++;
-    closedir(directory);
-    return count;
-}
-
-static void mixed_requests(int port, int count, const mm_buffer *form, const mm_buffer *json) {
-    for (int i = 0; i < count; i++) {
-        size_t which = (size_t)i % FIXTURE_PICTURES;
-        switch (i % 5) {
-        case 0:
-            assert_int_equal(
-                fixture_status_of(fixture_post(port, "/v1/detect", FORM, form->data, form->size)),
-                200);
-            break;
-        case 1:
-            assert_int_equal(fixture_status_of(fixture_post(port, "/v1/detect/second?scores=all",
-                                                            JSON, json->data, json->size)),
-                             200);
-            break;
-        case 2:
-            assert_int_equal(
-                fixture_status_of(fixture_post(port, "/v1/detect", JSON, "{\"x\":[[[", 8)), 400);
-            break;
-        case 3:
-            assert_int_equal(
-                fixture_status_of(fixture_post(port, "/v1/detect", NULL, fixture_pictures[which],
-                                               fixture_sizes[which] / 2)),
-                422);
-            break;
-        default:
-            assert_int_equal(
-                fixture_status_of(fixture_post(port, "/v1/detect", NULL, fixture_pictures[which],
-                                               fixture_sizes[which])),
-                200);
-        }
-    }
-}
-
-static void test_memory(void **state) {
+/* The second detector is replaced by another and back while 32 clients ask: each answer is wholly
+ * of one of the two, and from the end of a reload on of the new one. */
+static void test_replace(void **state) {
+    crowd all = {.rounds = 40};
+    pthread_t threads[MEMBERS];
+    member members[MEMBERS];
     int port;
     mm_server_options options = fixture_small_options();
-    options.log = NULL;
-    mm_server *server = fixture_start(&options, &port);
-    mm_buffer form = fixture_form_of_all(), json = fixture_json_of_all();
+    mm_server *server = fixture_start(&options, &all.port);
     (void)state;
-    mixed_requests(port, 100, &form, &json);
-    long before = resident_kilobytes();
-    int files = open_files();
-    mixed_requests(port, 400, &form, &json);
-    assert_true(open_files() <= files + 2); /* one of the last may still be closing */
-#if !defined(__SANITIZE_ADDRESS__) && !defined(__SANITIZE_THREAD__)
-    assert_true(resident_kilobytes() - before < 20480);
-#else
-    (void)before;
-#endif
-    mm_buffer_free(&form);
-    mm_buffer_free(&json);
+    crowd_expect(&all);
+    write_second(1);
+    mm_server *another = fixture_start(&options, &port);
+    for (size_t i = 0; i < REQUESTS; i++) {
+        all.other[i] = expected_answer(port, 1, i);
+        assert_string_not_equal(all.other[i], all.expected[1][i]);
+    }
+    mm_server_free(another);
+    crowd_start(&all, threads, members);
+    for (int version = 1; finished(&all) < MEMBERS * 36; version = !version) {
+        write_second(version);
+        assert_int_equal(mm_server_reload(server), 0);
+        for (size_t i = 0; i < REQUESTS; i += FIXTURE_PICTURES) {
+            char *now = expected_answer(all.port, 1, i);
+            assert_string_equal(now, version ? all.other[i] : all.expected[1][i]);
+            free(now);
+        }
+    }
+    crowd_join(threads);
+    assert_int_equal(atomic_load(&all.wrong), 0);
+    assert_int_equal(atomic_load(&all.answered) + atomic_load(&all.others), MEMBERS * 40);
+    assert_true(atomic_load(&all.others) > MEMBERS);
+    crowd_free(&all);
     mm_server_free(server);
+    write_second(0);
 }
 
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_parallel), cmocka_unit_test(test_drain),
         cmocka_unit_test(test_force),    cmocka_unit_test(test_reload),
-        cmocka_unit_test(test_memory),
+        cmocka_unit_test(test_replace),
     };
     return cmocka_run_group_tests(tests, fixture_setup, fixture_teardown);
 }

@@ -1,11 +1,11 @@
 /* test_serve_program.c - mmood serve as a process: signals, systemd's socket, the log, exit codes.
  */
 #include "serve/fixture.h"
+#include "serve/program.h"
 
 #include "base/clock.h"
 #include "base/file.h"
 
-#include <fcntl.h>
 #include <poll.h>
 #include <signal.h>
 #include <stdio.h>
@@ -13,74 +13,7 @@
 #include <string.h>
 #include <sys/socket.h>
 #include <sys/un.h>
-#include <sys/wait.h>
 #include <unistd.h>
-
-typedef struct process {
-    pid_t id;
-    int port;
-    int messages; /* its standard error */
-    char said[8192];
-    size_t size;
-} process;
-
-/* Reads its messages until one has `text`; 0 if none comes within ten seconds. */
-static int wait_for(process *p, const char *text) {
-    struct pollfd ready = {.fd = p->messages, .events = POLLIN};
-    while (!strstr(p->said, text) && p->size + 1 < sizeof p->said) {
-        if (poll(&ready, 1, 10000) <= 0)
-            return 0;
-        ssize_t n = read(p->messages, p->said + p->size, sizeof p->said - 1 - p->size);
-        if (n <= 0)
-            return strstr(p->said, text) != NULL;
-        p->size += (size_t)n;
-        p->said[p->size] = '\0';
-    }
-    return strstr(p->said, text) != NULL;
-}
-
-/* Starts the program with the first detector and up to four more arguments. */
-static process run(const char *const *more) {
-    process p = {0};
-    int ends[2];
-    const char *arguments[16] = {MMOOD_PROGRAM, "serve",       fixture_first_path,
-                                 "--listen",    "127.0.0.1:0", "--threads",
-                                 "2",           "--precision", "f32"};
-    for (size_t i = 0; more && more[i] && i < 6; i++)
-        arguments[9 + i] = more[i];
-    assert_int_equal(pipe(ends), 0);
-    p.id = fork();
-    assert_true(p.id >= 0);
-    if (p.id == 0) {
-        int null = open("/dev/null", O_RDWR);
-        dup2(null, 0);
-        dup2(null, 1);
-        dup2(ends[1], 2);
-        close(ends[0]);
-        execv(MMOOD_PROGRAM, (char **)(void *)arguments);
-        _exit(126);
-    }
-    close(ends[1]);
-    p.messages = ends[0];
-    return p;
-}
-
-static process start(const char *const *more) {
-    process p = run(more);
-    if (!wait_for(&p, "listening at http://"))
-        fail_msg("it does not listen: %s", p.said);
-    p.port = atoi(strrchr(p.said, ':') + 1);
-    return p;
-}
-
-/* Its exit code, once it has ended; -1 for a signal. */
-static int finish(process *p) {
-    int status = 0;
-    wait_for(p, "\1"); /* it says no such thing: all until the end */
-    assert_int_equal(waitpid(p->id, &status, 0), p->id);
-    close(p->messages);
-    return WIFEXITED(status) ? WEXITSTATUS(status) : -1;
-}
 
 typedef struct client {
     int port;
@@ -109,7 +42,7 @@ static void test_term_under_load(void **state) {
     pthread_t threads[CLIENTS];
     client clients[CLIENTS];
     atomic_int answered = 0, wrong = 0, stop = 0;
-    process p = start(NULL);
+    process p = program_start(NULL);
     (void)state;
     for (int i = 0; i < CLIENTS; i++) {
         clients[i] = (client){p.port, &answered, &wrong, &stop};
@@ -118,11 +51,11 @@ static void test_term_under_load(void **state) {
     while (atomic_load(&answered) < 60)
         poll(NULL, 0, 2);
     kill(p.id, SIGHUP);
-    assert_true(wait_for(&p, "the detectors are up to date"));
+    assert_true(program_wait_for(&p, "the detectors are up to date"));
     kill(p.id, SIGTERM);
     for (int i = 0; i < CLIENTS; i++)
         pthread_join(threads[i], NULL);
-    assert_int_equal(finish(&p), 0);
+    assert_int_equal(program_finish(&p), 0);
     assert_int_equal(atomic_load(&wrong), 0);
 }
 
@@ -132,16 +65,16 @@ static void test_term_twice(void **state) {
     const char *const short_end[] = {"--shutdown-timeout", "0.3", NULL};
     (void)state;
     for (int twice = 0; twice < 2; twice++) {
-        process p = start(twice ? NULL : short_end);
+        process p = program_start(twice ? NULL : short_end);
         int s = client_connect(p.port);
         client_send(s, half, sizeof half - 1);
         poll(NULL, 0, 50);
         double begun = mm_now();
         kill(p.id, SIGTERM);
-        assert_true(wait_for(&p, "finishing 1 requests"));
+        assert_true(program_wait_for(&p, "finishing 1 requests"));
         if (twice)
             kill(p.id, SIGINT);
-        assert_int_equal(finish(&p), 1);
+        assert_int_equal(program_finish(&p), 1);
         assert_true(mm_now() - begun < 5);
         assert_non_null(strstr(p.said, twice ? "second signal" : "--shutdown-timeout"));
         close(s);
@@ -159,20 +92,20 @@ static void test_reload_and_systemd(void **state) {
     assert_int_equal(bind(s, (struct sockaddr *)&address, sizeof address), 0);
     setenv("NOTIFY_SOCKET", path, 1);
     const char *const more[] = {fixture_second_path, NULL};
-    process p = start(more);
+    process p = program_start(more);
     unsetenv("NOTIFY_SOCKET");
     assert_true(recv(s, state_text, sizeof state_text - 1, 0) > 0);
     assert_string_equal(state_text, "READY=1");
     assert_ok(mm_file_write(fixture_second_path, "damaged", 7, &error), error);
     kill(p.id, SIGHUP);
-    assert_true(wait_for(&p, "1 detectors could not be replaced"));
+    assert_true(program_wait_for(&p, "1 detectors could not be replaced"));
     fixture_write_detector(fixture_second_path, "red\nblue\n", "green\nblack\n");
     answer a =
         fixture_post(p.port, "/v1/detect/second", NULL, fixture_pictures[1], fixture_sizes[1]);
     assert_int_equal(a.status, 200);
     answer_free(&a);
     kill(p.id, SIGTERM);
-    assert_int_equal(finish(&p), 0);
+    assert_int_equal(program_finish(&p), 0);
     close(s);
     unlink(path);
 }
@@ -189,8 +122,8 @@ static void test_wrong_usage(void **state) {
     (void)state;
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
         const char *const more[] = {cases[i][1], cases[i][2], NULL};
-        process p = run(more);
-        int code = finish(&p);
+        process p = program_run(more);
+        int code = program_finish(&p);
         if (code != atoi(cases[i][0]) || !strstr(p.said, cases[i][3]))
             fail_msg("%s %s: code %d, \"%s\"", cases[i][1], cases[i][2], code, p.said);
     }
