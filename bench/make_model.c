@@ -1,5 +1,6 @@
-/* make_model.c - writes a CLIP directory of a real size with random weights, for benchmarks: how
- * fast a model runs does not depend on what it has learnt.
+/* make_model.c - writes a CLIP directory of a real size with random weights in f32, as the
+ * published models have them, for benchmarks: how fast a model runs does not depend on what it has
+ * learnt.
  *
  *   make_model b32|b16|l14|l14-336 TOKENIZER.json OUT_DIRECTORY */
 #include "base/file.h"
@@ -10,7 +11,7 @@
 #include <string.h>
 #include <sys/stat.h>
 
-enum { MAX_TENSORS = 1024, VOCABULARY = 49408, CONTEXT = 77 };
+enum { MAX_TENSORS = 1024, VOCABULARY = 49408, CONTEXT = 77, SHIFT = 1021 };
 
 typedef struct shape {
     const char *name;
@@ -26,8 +27,10 @@ static const shape shapes[] = {
 
 static mm_tensor tensors[MAX_TENSORS];
 static size_t tensor_count;
-static uint16_t *noise; /* random bf16 numbers that all tensors share */
-static uint16_t *ones;
+/* Random numbers that all tensors share, each from another place on: of equal tensors some runtimes
+ * keep one, which would be faster than any real model. */
+static float *noise;
+static float *ones;
 static size_t noise_count;
 
 static void add(const char *prefix, const char *name, int is_one, size_t rank, size_t a, size_t b,
@@ -36,7 +39,7 @@ static void add(const char *prefix, const char *name, int is_one, size_t rank, s
     char full[160];
     snprintf(full, sizeof full, "%s%s", prefix, name);
     *tensor = (mm_tensor){.name = strdup(full),
-                          .dtype = MM_DTYPE_BF16,
+                          .dtype = MM_DTYPE_F32,
                           .rank = (int)rank,
                           .shape = {a, b, c, d},
                           .elements = a * (b ? b : 1) * (c ? c : 1) * (d ? d : 1)};
@@ -44,7 +47,7 @@ static void add(const char *prefix, const char *name, int is_one, size_t rank, s
         tensor->elements = 1;
     if (!tensor->name || tensor->elements > noise_count || tensor_count == MAX_TENSORS)
         exit(1);
-    tensor->data = (const uint8_t *)(is_one ? ones : noise);
+    tensor->data = (const uint8_t *)(is_one ? ones : noise + SHIFT * tensor_count);
 }
 
 static void add_tower(const char *prefix, size_t width, size_t layers) {
@@ -98,20 +101,16 @@ static void add_all(const shape *s) {
 
 static void make_numbers(size_t count) {
     noise_count = count;
+    count += (size_t)SHIFT * MAX_TENSORS;
     noise = malloc(count * sizeof *noise);
     ones = malloc(count * sizeof *ones);
     if (!noise || !ones)
         exit(1);
     uint32_t state = 1;
     for (size_t i = 0; i < count; i++) {
-        union {
-            float f;
-            uint32_t u;
-        } bits;
         state = state * 1664525u + 1013904223u;
-        bits.f = ((float)(state >> 8) / 8388608.0f - 1.0f) * 0.03f;
-        noise[i] = (uint16_t)(bits.u >> 16);
-        ones[i] = 0x3f80;
+        noise[i] = ((float)(state >> 8) / 8388608.0f - 1.0f) * 0.03f;
+        ones[i] = 1;
     }
 }
 

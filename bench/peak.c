@@ -69,3 +69,12 @@ double bench_peak_bf16(int threads) {
     (void)threads;
     return 0;
 }
+
+double bench_peak_int8(int threads) {
+#if defined(__x86_64__)
+    if (__builtin_cpu_supports("avx512vnni"))
+        return measure(bench_burst_vnni, threads);
+#endif
+    (void)threads;
+    return 0;
+}

@@ -6,10 +6,12 @@
 /* FLOP/s of `threads` threads together; 0 if the CPU has no such instruction. */
 double bench_peak_f32(int threads);
 double bench_peak_bf16(int threads);
+double bench_peak_int8(int threads); /* AVX512-VNNI; AMX, which is faster yet, is not counted */
 
 /* Runs some multiply-adds on registers and returns how many FLOPs that was. */
 typedef double bench_burst(void);
-bench_burst bench_burst_base, bench_burst_avx2, bench_burst_avx512, bench_burst_bf16;
+bench_burst bench_burst_base, bench_burst_avx2, bench_burst_avx512, bench_burst_bf16,
+    bench_burst_vnni;
 
 /* Seconds of a clock that never goes back. */
 double bench_now(void);

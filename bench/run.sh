@@ -1,6 +1,6 @@
 #!/bin/sh
 # Runs the benchmarks: ViT-B/32 and B/16 with random weights, f32 and, where the CPU has it, bf16; decoding
-# and preprocessing apart. Minutes; about 1 GB of disk in the build folder.
+# and preprocessing apart. Minutes; about 1.2 GB of disk in the build folder.
 #   bench/run.sh BUILD [THREADS] [SECONDS]
 set -eu
 build=${1:-build}
