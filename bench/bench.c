@@ -159,6 +159,14 @@ static void bench_picture(const char *path, const mmood_preprocess *preprocess, 
     free(crop);
 }
 
+static mmood_precision parse_precision(const char *name) {
+    for (int i = MMOOD_PRECISION_AUTO; mmood_precision_name((mmood_precision)i); i++)
+        if (strcmp(name, mmood_precision_name((mmood_precision)i)) == 0)
+            return (mmood_precision)i;
+    fprintf(stderr, "bench: no precision is called %s\n", name);
+    exit(2);
+}
+
 static settings parse(int argc, char **argv) {
     settings s = {.threads = 2, .batch = 16, .seconds = 6};
     for (int i = 1; i < argc; i++) {
@@ -169,8 +177,7 @@ static settings parse(int argc, char **argv) {
         else if (strcmp(argv[i], "--seconds") == 0 && i + 1 < argc)
             s.seconds = atof(argv[++i]);
         else if (strcmp(argv[i], "--precision") == 0 && i + 1 < argc)
-            s.precision =
-                strcmp(argv[++i], "f32") == 0 ? MMOOD_PRECISION_F32 : MMOOD_PRECISION_BF16;
+            s.precision = parse_precision(argv[++i]);
         else if (!s.model)
             s.model = argv[i];
         else {
@@ -203,10 +210,10 @@ int main(int argc, char **argv) {
     mmood_session_options session_options = {s.threads};
     if (mmood_session_create(&session, model, &session_options, &error) != MMOOD_OK)
         die("session", &error);
-    int bf16 = info.precision == MMOOD_PRECISION_BF16;
+    int bf16 = info.precision != MMOOD_PRECISION_F32;
     double peak = bf16 ? bench_peak_bf16(s.threads) : bench_peak_f32(s.threads);
     printf("%s, %s, %d threads; opened in %.2f s; register-only peak %.1f GFLOP/s\n", s.model,
-           bf16 ? "bf16" : "f32", s.threads, opened, peak / 1e9);
+           mmood_precision_name(info.precision), s.threads, opened, peak / 1e9);
     bench_images(session, &info, s.batch, s.seconds, peak);
     bench_images(session, &info, 1, s.seconds, peak);
     bench_texts(session, model, &info, s.seconds, peak);

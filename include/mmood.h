@@ -140,10 +140,11 @@ MMOOD_API mmood_status mmood_image_preprocess(uint8_t *out, size_t out_size,
 typedef enum mmood_precision {
     MMOOD_PRECISION_AUTO = 0, /* bf16 where the CPU multiplies it natively, else f32 */
     MMOOD_PRECISION_F32,
-    MMOOD_PRECISION_BF16
+    MMOOD_PRECISION_BF16,
+    MMOOD_PRECISION_INT8 /* dense layers in 8 bits, the rest as AUTO: never chosen by itself */
 } mmood_precision;
 
-/* "auto", "f32", "bf16"; static, NULL for an unknown one. Any thread. */
+/* "auto", "f32", "bf16", "int8"; static, NULL for an unknown one. Any thread. */
 MMOOD_API const char *mmood_precision_name(mmood_precision precision);
 
 typedef struct mmood_model_options {

@@ -161,7 +161,7 @@ int common_image_options(mmood_image_options *out, const common_options *common)
 }
 
 int common_model_options(mmood_model_options *out, const common_options *common) {
-    static const char *const precisions[] = {"auto", "f32", "bf16", NULL};
+    static const char *const precisions[] = {"auto", "f32", "bf16", "int8", NULL};
     static const char *const filters[] = {"bilinear", "bicubic", NULL};
     *out = mmood_model_options_default();
     out->threads = common->threads;

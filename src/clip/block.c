@@ -21,10 +21,21 @@ void mm_lane_dense(mm_lane *lane, const mm_matrix *matrix, mm_post post, const v
     if (lane->status != MMOOD_OK || first >= last)
         return;
     size_t rows = last - first;
-    if (lane->size == 1)
-        rows = (rows + lane->row_step - 1) / lane->row_step * lane->row_step;
     size_t x_size = lane->bf16 ? sizeof(uint16_t) : sizeof(float);
     size_t y_size = y_bf16 ? sizeof(uint16_t) : sizeof(float);
+    if (mm_matrix_precision(matrix) == MMOOD_PRECISION_INT8) {
+        mm_int8_dense dense = {.matrix = matrix,
+                               .post = post,
+                               .x_bf16 = lane->bf16,
+                               .y_bf16 = y_bf16,
+                               .rows = rows,
+                               .x = (const char *)x + first * mm_matrix_inputs(matrix) * x_size,
+                               .y = (char *)y + first * mm_matrix_outputs(matrix) * y_size};
+        lane->status = mm_int8_run(&dense, lane->gemm, lane->kernels, lane->int8, &lane->error);
+        return;
+    }
+    if (lane->size == 1)
+        rows = (rows + lane->row_step - 1) / lane->row_step * lane->row_step;
     lane->status = mm_gemm_run(
         lane->gemm, matrix, post, (const char *)x + first * mm_matrix_inputs(matrix) * x_size,
         (char *)y + first * mm_matrix_outputs(matrix) * y_size, y_bf16, rows, &lane->error);

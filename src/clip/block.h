@@ -5,6 +5,7 @@
 #ifndef MM_CLIP_BLOCK_H
 #define MM_CLIP_BLOCK_H
 
+#include "clip/int8.h"
 #include "clip/kernels.h"
 #include "clip/weights.h"
 
@@ -40,6 +41,7 @@ typedef struct mm_lane {
     const mm_kernels *kernels;
     mm_gemm *gemm;
     float *scratch; /* for attention */
+    mm_int8_block *int8;
     mm_activations *activations;
     size_t row_step; /* MM_ROW_STEP, or 1 for exact numbers of rows */
     int bf16;

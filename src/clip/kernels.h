@@ -5,6 +5,8 @@
 #ifndef MM_CLIP_KERNELS_H
 #define MM_CLIP_KERNELS_H
 
+#include "clip/onednn.h"
+
 #include <stddef.h>
 #include <stdint.h>
 
@@ -30,6 +32,23 @@ enum { MM_TILE_ROWS = 6, MM_MOST_LANES = 16 };
 /* Floats that one attention call needs, for at most `tokens` rows. */
 size_t mm_attention_scratch(size_t tokens, size_t head_size);
 
+/* In int8, activations are stored as unsigned bytes around this, as the instruction takes them. */
+enum { MM_INT8_ZERO = 128 };
+
+/* From the sums of an int8 product to y = post(row scale * scale * (product - offset) + bias). */
+typedef struct mm_finish {
+    const int32_t *products; /* [rows, outputs] */
+    const float *row_scales; /* [rows] */
+    const float *scales;     /* [outputs] */
+    const int32_t *offsets;  /* [outputs] what MM_INT8_ZERO adds to each sum */
+    const float *bias;       /* [outputs] or NULL */
+    size_t rows;
+    size_t outputs;
+    mm_post post;
+    void *y; /* [rows, outputs] bf16 if y_bf16, else f32 */
+    int y_bf16;
+} mm_finish;
+
 typedef struct mm_kernels {
     /* out = (x - mean) / sqrt(variance + eps) * weight + bias for each of `rows` rows of `width`
      * (biased variance). `out` is bf16 if out_bf16, else f32, and may be `x` itself. */
@@ -40,6 +59,12 @@ typedef struct mm_kernels {
 
     /* bf16: products of bf16 values, sums and softmax in f32; NULL where the CPU cannot. */
     void (*attention_bf16)(const mm_attention *attention);
+
+    /* Each row of x [rows, width] as scale * (byte - MM_INT8_ZERO), the largest magnitude being
+     * 127 scales. A row that is not finite has the scale NaN. NULL where the CPU has no AVX-512. */
+    void (*quantize)(uint8_t *out, float *scales, const void *x, int x_bf16, size_t rows,
+                     size_t width);
+    void (*finish)(const mm_finish *finish); /* NULL where quantize is */
 } mm_kernels;
 
 const mm_kernels *mm_kernels_get(void);

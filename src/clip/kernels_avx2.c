@@ -2,6 +2,8 @@
 #define MM_LANES 8
 #define MM_KERNELS mm_kernels_avx2
 #define MM_ATTENTION_BF16 NULL
+#define MM_QUANTIZE NULL
+#define MM_FINISH NULL
 #include "clip/kernels_table.h"
 
 #include "clip/kernels_body.h"

@@ -9,6 +9,9 @@ static void attention_bf16(const mm_attention *a);
 #define MM_LANES 16
 #define MM_KERNELS mm_kernels_avx512_bf16
 #define MM_ATTENTION_BF16 attention_bf16
+#define MM_QUANTIZE quantize
+#define MM_FINISH finish
+#include "clip/int8_avx512.h"
 #include "clip/kernels_table.h"
 
 #include "clip/kernels_body.h"
@@ -37,11 +40,6 @@ static layout lay_out(const mm_attention *a) {
     l.queries = l.values + l.token_pairs * 2 * l.head_pairs;
     l.weights = (uint16_t *)(void *)(l.queries + MM_TILE_ROWS * l.head_pairs);
     return l;
-}
-
-/* Which lanes of a vector that begins at `at` lie before `end`. */
-static inline __mmask16 lanes_before(size_t end, size_t at) {
-    return (__mmask16)(end >= at + 16 ? 0xffffu : end <= at ? 0 : (1u << (end - at)) - 1);
 }
 
 /* The first `count` of 32 bf16 values from `p` on, zeros after them. */

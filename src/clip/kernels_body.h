@@ -1,8 +1,9 @@
 /* kernels_body.h - the kernels, written once with GCC's vector types for a vector of MM_LANES
  * floats. Included by one file an instruction set, which defines MM_LANES, MM_KERNELS (the table's
- * name) and MM_ATTENTION_BF16 (NULL, or its function for bf16). Every row is computed with the same
- * operations in the same order wherever it stands, so a result does not depend on its neighbours.
- * Compiled with -ffp-contract=fast (fused multiply-add), without -ffast-math. */
+ * name) and MM_ATTENTION_BF16, MM_QUANTIZE, MM_FINISH (functions that only some have, else NULL).
+ * Every row is computed with the same operations in the same order wherever it stands, so a result
+ * does not depend on its neighbours. Compiled with -ffp-contract=fast (fused multiply-add), without
+ * -ffast-math. */
 #include "clip/kernels.h"
 #include "clip/vectors.h"
 
@@ -173,4 +174,4 @@ static void attention(const mm_attention *a) {
     }
 }
 
-const mm_kernels MM_KERNELS = {layer_norm, attention, MM_ATTENTION_BF16};
+const mm_kernels MM_KERNELS = {layer_norm, attention, MM_ATTENTION_BF16, MM_QUANTIZE, MM_FINISH};

@@ -17,7 +17,7 @@ mmood_model_options mmood_model_options_default(void) {
 }
 
 const char *mmood_precision_name(mmood_precision precision) {
-    static const char *const names[] = {"auto", "f32", "bf16"};
+    static const char *const names[] = {"auto", "f32", "bf16", "int8"};
     return (unsigned)precision < sizeof names / sizeof *names ? names[precision] : NULL;
 }
 
@@ -42,6 +42,15 @@ static mmood_status choose_precision(mmood_model *model, mmood_precision wanted,
                 "lacks; use f32 or auto");
         model->precision = wanted;
         model->precision_reason = "as asked for";
+        return MMOOD_OK;
+    case MMOOD_PRECISION_INT8:
+        if (!mm_engine_has_int8() || !model->kernels->quantize)
+            return mm_error_set(error, MMOOD_ERROR_UNSUPPORTED,
+                                "precision int8 needs a CPU with AVX512-VNNI, which this one "
+                                "lacks; use f32 or auto");
+        model->precision = wanted;
+        model->precision_reason = has_bf16 ? "as asked for; what is not multiplied in int8 is bf16"
+                                           : "as asked for; what is not multiplied in int8 is f32";
         return MMOOD_OK;
     }
     return mm_error_set(error, MMOOD_ERROR_ARGUMENT, "unknown precision %d", (int)wanted);
@@ -158,6 +167,7 @@ mmood_status mmood_model_open(mmood_model **out, const char *directory,
     }
     model->kernels = mm_kernels_get();
     mmood_status status = choose_precision(model, chosen.precision, error);
+    model->bf16 = model->precision != MMOOD_PRECISION_F32 && mm_engine_has_bf16();
     if (status == MMOOD_OK)
         status = mm_clip_config_load(&model->config, directory, error);
     if (status == MMOOD_OK)

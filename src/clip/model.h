@@ -12,7 +12,8 @@ struct mmood_model {
     mm_clip_config config;
     mmood_preprocess preprocess;
     const char *preprocess_source; /* the file's name; "" if there was none */
-    mmood_precision precision;     /* F32 or BF16 */
+    mmood_precision precision;     /* F32, BF16 or INT8 */
+    int bf16;                      /* 1 if activations are bf16, else f32 */
     const char *precision_reason;
     mm_tokenizer *tokenizer;
     mm_safetensors *tensors; /* keeps the token table mapped */

@@ -52,6 +52,10 @@ int mm_engine_has_bf16(void) {
     return has_isa(dnnl_cpu_isa_avx512_core_bf16);
 }
 
+int mm_engine_has_int8(void) {
+    return has_isa(dnnl_cpu_isa_avx512_core_vnni);
+}
+
 int mm_engine_is_exact(int bf16) {
     /* 3.x picks kernels by the number of rows, and they add in different orders (seen in 3.7.2); so
        does 2.6 in bf16 where the CPU has AMX. */
@@ -168,11 +172,13 @@ static dnnl_status_t product_compile(mm_product *product, dnnl_engine_t engine,
     mm_desc x = {0}, y = {0}, bias = {0}, weights = {0}, scratch = {0};
     dnnl_primitive_attr_t attr = NULL;
     dnnl_status_t status =
-        desc_init(&x, product->rows, product->inputs,
-                  data_type(product->precision == MMOOD_PRECISION_BF16), dnnl_ab);
+        desc_init(&x, product->rows, product->inputs, input_type(product->precision), dnnl_ab);
     if (!status)
-        status =
-            desc_init(&y, product->rows, product->outputs, data_type(product->y_bf16), dnnl_ab);
+        status = desc_init(&y, product->rows, product->outputs,
+                           product->precision == MMOOD_PRECISION_INT8 ? dnnl_s32
+                           : product->y_bf16                          ? dnnl_bf16
+                                                                      : dnnl_f32,
+                           dnnl_ab);
     if (!status)
         status = desc_init(&bias, 1, product->outputs, dnnl_f32, dnnl_ab);
     if (!status)
@@ -243,13 +249,14 @@ static mmood_status find_product(mm_product **out, mm_gemm *gemm, const mm_produ
 
 mmood_status mm_gemm_run(mm_gemm *gemm, const mm_matrix *matrix, mm_post post, const void *x,
                          void *y, int y_bf16, size_t rows, mmood_error *error) {
+    int has_bias = matrix->bias && matrix->precision != MMOOD_PRECISION_INT8;
     mm_product wanted = {.inputs = matrix->inputs,
                          .outputs = matrix->outputs,
                          .rows = rows,
                          .precision = matrix->precision,
                          .post = post,
                          .y_bf16 = y_bf16,
-                         .has_bias = matrix->bias != NULL};
+                         .has_bias = has_bias};
     mm_product *product = NULL;
     mmood_status found = find_product(&product, gemm, &wanted, matrix, error);
     if (found != MMOOD_OK)
@@ -272,7 +279,7 @@ mmood_status mm_gemm_run(mm_gemm *gemm, const mm_matrix *matrix, mm_post post, c
         status = dnnl_memory_set_data_handle(product->y, y);
     if (!status)
         status = dnnl_memory_set_data_handle(product->scratch, gemm->scratch);
-    if (!status && matrix->bias) {
+    if (!status && has_bias) {
         source.in = matrix->bias;
         status = dnnl_memory_set_data_handle(product->bias, source.handle);
     }
@@ -282,8 +289,8 @@ mmood_status mm_gemm_run(mm_gemm *gemm, const mm_matrix *matrix, mm_post post, c
                                         {DNNL_ARG_DST, product->y},
                                         {DNNL_ARG_SCRATCHPAD, product->scratch},
                                         {DNNL_ARG_BIAS, product->bias}};
-        status = dnnl_primitive_execute(product->primitive, gemm->stream, matrix->bias ? 5 : 4,
-                                        arguments);
+        status =
+            dnnl_primitive_execute(product->primitive, gemm->stream, has_bias ? 5 : 4, arguments);
     }
     return status ? mm_dnnl_error(error, status, "multiply") : MMOOD_OK;
 }

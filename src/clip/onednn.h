@@ -18,6 +18,9 @@ void mm_engine_free(mm_engine *engine);
 /* 1 if this CPU multiplies bf16 natively (AVX512-BF16 or AMX), so that bf16 is faster than f32. */
 int mm_engine_has_bf16(void);
 
+/* 1 if this CPU multiplies 8-bit numbers natively (AVX512-VNNI or AMX). */
+int mm_engine_has_int8(void);
+
 /* 1 if a row's bits do not depend on the rows beside it: with oneDNN 2.x and AVX-512, but not in
  * bf16 on AMX. */
 int mm_engine_is_exact(int bf16);
@@ -30,10 +33,24 @@ void mm_engine_use_one_thread(void);
 typedef struct mm_matrix mm_matrix;
 
 /* `weights` is row-major as Hugging Face stores it; `bias` may be NULL. `precision` is F32 or BF16:
- * the type of the inputs and the packed weights; sums are f32. */
+ * the type of the inputs and the packed weights; sums are f32. int8.h makes matrices in INT8. */
 mmood_status mm_matrix_pack(mm_matrix **out, const mm_engine *engine, const float *weights,
                             const float *bias, size_t inputs, size_t outputs,
                             mmood_precision precision, mmood_error *error);
+
+/* A matrix in INT8 from weights in 8 bits, with what makes numbers of its products, copied. */
+typedef struct mm_matrix_int8 {
+    const int8_t *weights;  /* [outputs, inputs] */
+    const float *scales;    /* [outputs] */
+    const int32_t *offsets; /* [outputs] */
+    const float *bias;      /* [outputs] or NULL */
+} mm_matrix_int8;
+
+mmood_status mm_matrix_pack_int8(mm_matrix **out, const mm_engine *engine,
+                                 const mm_matrix_int8 *parts, size_t inputs, size_t outputs,
+                                 mmood_error *error);
+
+mmood_precision mm_matrix_precision(const mm_matrix *matrix);
 size_t mm_matrix_inputs(const mm_matrix *matrix);
 size_t mm_matrix_outputs(const mm_matrix *matrix);
 size_t mm_matrix_bytes(const mm_matrix *matrix);
@@ -43,8 +60,13 @@ void mm_matrix_free(mm_matrix *matrix);
 typedef enum mm_section {
     MM_SECTION_WEIGHTS, /* in the layout that oneDNN chose */
     MM_SECTION_BIAS,    /* f32; empty if there is none */
+    MM_SECTION_SCALES,  /* f32, of an INT8 matrix */
+    MM_SECTION_OFFSETS, /* int32, of an INT8 matrix */
     MM_SECTION_COUNT
 } mm_section;
+
+/* A section's bytes; NULL if the matrix has none. */
+const void *mm_matrix_section(const mm_matrix *matrix, mm_section section);
 
 /* A packed matrix as numbers and bytes, to be stored and used again where `layout` is the same. */
 typedef struct mm_matrix_image {
@@ -82,8 +104,10 @@ typedef struct mm_gemm mm_gemm;
 mmood_status mm_gemm_create(mm_gemm **out, const mm_engine *engine, mmood_error *error);
 
 /* y [rows, outputs] = post(x [rows, inputs] W^T + b). `x` is in the matrix's precision; `y` is bf16
- * if `y_bf16`, else f32. Rows are contiguous, both 64-byte aligned at best. `rows` >= 1. The first
- * call with a new number of rows compiles it (about a millisecond); the latest 256 are kept. */
+ * if `y_bf16`, else f32. With an INT8 matrix `x` is unsigned bytes and `y` the bare sums of
+ * products in int32: no bias, no post. Rows are contiguous, both 64-byte aligned at best. `rows`
+ * >= 1. The first call with a new number of rows compiles it (about a millisecond); the latest 256
+ * are kept. */
 mmood_status mm_gemm_run(mm_gemm *gemm, const mm_matrix *matrix, mm_post post, const void *x,
                          void *y, int y_bf16, size_t rows, mmood_error *error);
 

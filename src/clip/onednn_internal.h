@@ -142,8 +142,15 @@ struct mm_matrix {
     void *owned[MM_SECTION_COUNT]; /* the same, where the matrix holds the memory */
 };
 
-static inline dnnl_data_type_t data_type(int bf16) {
-    return bf16 ? dnnl_bf16 : dnnl_f32;
+/* The types that a product in this precision takes: its inputs', its weights'. */
+static inline dnnl_data_type_t input_type(mmood_precision precision) {
+    return precision == MMOOD_PRECISION_INT8   ? dnnl_u8
+           : precision == MMOOD_PRECISION_BF16 ? dnnl_bf16
+                                               : dnnl_f32;
+}
+
+static inline dnnl_data_type_t weight_type(mmood_precision precision) {
+    return precision == MMOOD_PRECISION_INT8 ? dnnl_s8 : input_type(precision);
 }
 
 /* `size` rounded up, in memory that free() takes. */

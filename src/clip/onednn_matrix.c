@@ -9,16 +9,17 @@
 /* Asks oneDNN for the layout it likes best for a matrix of this shape. It is the same for every
  * number of rows; 128 stands for them. */
 static dnnl_status_t choose_layout(mm_desc *out, dnnl_engine_t engine, size_t inputs,
-                                   size_t outputs, int bf16) {
+                                   size_t outputs, mmood_precision precision) {
     const size_t rows = 128;
     mm_desc src = {0}, weights = {0}, dst = {0};
     dnnl_primitive_desc_t primitive = NULL;
     dnnl_primitive_attr_t attr = NULL;
-    dnnl_status_t status = desc_init(&src, rows, inputs, data_type(bf16), dnnl_ab);
+    dnnl_status_t status = desc_init(&src, rows, inputs, input_type(precision), dnnl_ab);
     if (!status)
-        status = desc_init(&weights, inputs, outputs, data_type(bf16), dnnl_format_tag_any);
+        status = desc_init(&weights, inputs, outputs, weight_type(precision), dnnl_format_tag_any);
     if (!status)
-        status = desc_init(&dst, rows, outputs, dnnl_f32, dnnl_ab);
+        status = desc_init(&dst, rows, outputs,
+                           precision == MMOOD_PRECISION_INT8 ? dnnl_s32 : dnnl_f32, dnnl_ab);
     if (!status)
         status = dnnl_primitive_attr_create(&attr);
     if (!status)
@@ -37,8 +38,10 @@ static dnnl_status_t choose_layout(mm_desc *out, dnnl_engine_t engine, size_t in
     return status;
 }
 
-/* Converts and reorders row-major f32 [outputs, inputs] into the packed layout. */
-static dnnl_status_t reorder(mm_matrix *matrix, dnnl_engine_t engine, const float *weights) {
+/* Converts and reorders row-major [outputs, inputs], f32 or 8 bits for INT8, into the packed
+ * layout.
+ */
+static dnnl_status_t reorder(mm_matrix *matrix, dnnl_engine_t engine, const void *weights) {
     /* As oneDNN sees it the matrix is [inputs, outputs] with the first index running fastest. */
     mm_desc plain = {0};
     dnnl_memory_t from = NULL;
@@ -46,10 +49,12 @@ static dnnl_status_t reorder(mm_matrix *matrix, dnnl_engine_t engine, const floa
     dnnl_primitive_desc_t desc = NULL;
     dnnl_primitive_t primitive = NULL;
     union {
-        const float *in;
+        const void *in;
         void *handle; /* only read, but the API has no const */
     } source = {weights};
-    dnnl_status_t status = desc_init(&plain, matrix->inputs, matrix->outputs, dnnl_f32, dnnl_ba);
+    dnnl_status_t status =
+        desc_init(&plain, matrix->inputs, matrix->outputs,
+                  matrix->precision == MMOOD_PRECISION_INT8 ? dnnl_s8 : dnnl_f32, dnnl_ba);
     if (!status)
         status = dnnl_memory_create(&from, MM_DESC_REF(plain), engine, source.handle);
     if (!status)
@@ -86,8 +91,7 @@ static mmood_status matrix_create(mm_matrix **out, const mm_engine *engine, size
     matrix->inputs = inputs;
     matrix->outputs = outputs;
     matrix->precision = precision;
-    dnnl_status_t status = choose_layout(&matrix->desc, engine->engine, inputs, outputs,
-                                         precision == MMOOD_PRECISION_BF16);
+    dnnl_status_t status = choose_layout(&matrix->desc, engine->engine, inputs, outputs, precision);
     if (status) {
         mm_matrix_free(matrix);
         return mm_dnnl_error(error, status, "multiply in this precision");
@@ -96,7 +100,8 @@ static mmood_status matrix_create(mm_matrix **out, const mm_engine *engine, size
     return MMOOD_OK;
 }
 
-/* How many bytes a section has, if it is there at all. */
+/* How many bytes a section has, if it is there at all: all but the weights are 4 bytes an output.
+ */
 static size_t section_size(const mm_matrix *matrix, mm_section section) {
     return section == MM_SECTION_WEIGHTS ? dnnl_memory_desc_get_size(MM_DESC_REF(matrix->desc))
                                          : matrix->outputs * sizeof(float);
@@ -112,16 +117,17 @@ static dnnl_status_t bind_sections(mm_matrix *matrix, dnnl_engine_t engine) {
     return dnnl_memory_create(&matrix->weights, MM_DESC_REF(matrix->desc), engine, weights.handle);
 }
 
-mmood_status mm_matrix_pack(mm_matrix **out, const mm_engine *engine, const float *weights,
-                            const float *bias, size_t inputs, size_t outputs,
-                            mmood_precision precision, mmood_error *error) {
+/* Makes a matrix of `sources`: plain weights, and what is copied as it is (NULL: not there). */
+static mmood_status pack(mm_matrix **out, const mm_engine *engine,
+                         const void *const sources[MM_SECTION_COUNT], size_t inputs, size_t outputs,
+                         mmood_precision precision, mmood_error *error) {
     *out = NULL;
     mm_matrix *matrix = NULL;
     mmood_status created = matrix_create(&matrix, engine, inputs, outputs, precision, error);
     if (created != MMOOD_OK)
         return created;
     for (int i = 0; i < MM_SECTION_COUNT; i++) {
-        if (i == MM_SECTION_BIAS && !bias)
+        if (!sources[i])
             continue;
         size_t size = section_size(matrix, (mm_section)i);
         matrix->owned[i] = aligned(size);
@@ -131,18 +137,36 @@ mmood_status mm_matrix_pack(mm_matrix **out, const mm_engine *engine, const floa
                                 outputs, inputs);
         }
         matrix->sections[i] = (struct mm_bytes){matrix->owned[i], size};
+        if (i != MM_SECTION_WEIGHTS)
+            memcpy(matrix->owned[i], sources[i], size);
     }
-    if (bias)
-        memcpy(matrix->owned[MM_SECTION_BIAS], bias, outputs * sizeof *bias);
     dnnl_status_t status = bind_sections(matrix, engine->engine);
     if (!status)
-        status = reorder(matrix, engine->engine, weights);
+        status = reorder(matrix, engine->engine, sources[MM_SECTION_WEIGHTS]);
     if (status) {
         mm_matrix_free(matrix);
         return mm_dnnl_error(error, status, "pack weights");
     }
     *out = matrix;
     return MMOOD_OK;
+}
+
+mmood_status mm_matrix_pack(mm_matrix **out, const mm_engine *engine, const float *weights,
+                            const float *bias, size_t inputs, size_t outputs,
+                            mmood_precision precision, mmood_error *error) {
+    const void *sources[MM_SECTION_COUNT] = {
+        [MM_SECTION_WEIGHTS] = weights, [MM_SECTION_BIAS] = bias};
+    return pack(out, engine, sources, inputs, outputs, precision, error);
+}
+
+mmood_status mm_matrix_pack_int8(mm_matrix **out, const mm_engine *engine,
+                                 const mm_matrix_int8 *parts, size_t inputs, size_t outputs,
+                                 mmood_error *error) {
+    const void *sources[MM_SECTION_COUNT] = {[MM_SECTION_WEIGHTS] = parts->weights,
+                                             [MM_SECTION_BIAS] = parts->bias,
+                                             [MM_SECTION_SCALES] = parts->scales,
+                                             [MM_SECTION_OFFSETS] = parts->offsets};
+    return pack(out, engine, sources, inputs, outputs, MMOOD_PRECISION_INT8, error);
 }
 
 /* FNV-1a, 64 bits, over numbers. */
@@ -171,6 +195,11 @@ void mm_matrix_describe(mm_matrix_image *out, const mm_matrix *matrix) {
     memcpy(out->sections, matrix->sections, sizeof out->sections);
 }
 
+static int is_needed(const mm_matrix *matrix, mm_section section) {
+    return section == MM_SECTION_WEIGHTS ||
+           (section != MM_SECTION_BIAS && matrix->precision == MMOOD_PRECISION_INT8);
+}
+
 mmood_status mm_matrix_view(mm_matrix **out, const mm_engine *engine, const mm_matrix_image *image,
                             mmood_error *error) {
     *out = NULL;
@@ -183,7 +212,7 @@ mmood_status mm_matrix_view(mm_matrix **out, const mm_engine *engine, const mm_m
     for (int i = 0; fits && i < MM_SECTION_COUNT; i++) {
         const struct mm_bytes *bytes = &image->sections[i];
         size_t size = section_size(matrix, (mm_section)i);
-        fits = (bytes->size == size || (bytes->size == 0 && i != MM_SECTION_WEIGHTS)) &&
+        fits = (bytes->size == size || (bytes->size == 0 && !is_needed(matrix, (mm_section)i))) &&
                (uintptr_t)bytes->data % MM_ALIGN == 0;
         if (fits && bytes->size)
             matrix->sections[i] = *bytes;
@@ -203,12 +232,20 @@ mmood_status mm_matrix_view(mm_matrix **out, const mm_engine *engine, const mm_m
     return MMOOD_OK;
 }
 
+mmood_precision mm_matrix_precision(const mm_matrix *matrix) {
+    return matrix->precision;
+}
+
 size_t mm_matrix_inputs(const mm_matrix *matrix) {
     return matrix->inputs;
 }
 
 size_t mm_matrix_outputs(const mm_matrix *matrix) {
     return matrix->outputs;
+}
+
+const void *mm_matrix_section(const mm_matrix *matrix, mm_section section) {
+    return matrix->sections[section].data;
 }
 
 size_t mm_matrix_bytes(const mm_matrix *matrix) {

@@ -25,6 +25,7 @@ struct mmood_session {
     struct worker {
         mm_gemm *gemm;
         float *scratch;
+        mm_int8_block int8; /* empty unless the model is int8 */
         mm_activations activations;
     } * worker;
 };
@@ -50,7 +51,7 @@ static void *reserve(size_t rows, size_t columns, size_t size) {
 
 static int reserve_activations(mm_activations *act, const mmood_model *model, size_t rows) {
     const mm_clip_config *config = &model->config;
-    size_t half = model->precision == MMOOD_PRECISION_BF16 ? sizeof(uint16_t) : sizeof(float);
+    size_t half = model->bf16 ? sizeof(uint16_t) : sizeof(float);
     size_t width = (size_t)(config->vision.width > config->text.width ? config->vision.width
                                                                       : config->text.width);
     size_t mlp = max_size((size_t)config->vision.mlp_width, (size_t)config->text.mlp_width);
@@ -72,6 +73,7 @@ void mmood_session_free(mmood_session *session) {
         struct worker *worker = &session->worker[i];
         mm_gemm_free(worker->gemm);
         free(worker->scratch);
+        mm_int8_block_free(&worker->int8);
         free(worker->activations.x);
         free(worker->activations.h);
         free(worker->activations.qkv);
@@ -109,11 +111,18 @@ mmood_status mmood_session_create(mmood_session **out, const mmood_model *model,
         mm_attention_scratch(vision,
                              (size_t)(model->config.vision.width / model->config.vision.heads)),
         mm_attention_scratch(text, (size_t)(model->config.text.width / model->config.text.heads)));
+    size_t width =
+        (size_t)max_size((size_t)model->config.vision.width, (size_t)model->config.text.width);
+    size_t mlp =
+        max_size((size_t)model->config.vision.mlp_width, (size_t)model->config.text.mlp_width);
     mmood_status status = mm_pool_create(&session->pool, threads, error);
     for (int i = 0; i < threads && status == MMOOD_OK; i++) {
         struct worker *worker = &session->worker[i];
         status = mm_gemm_create(&worker->gemm, model->engine, error);
         worker->scratch = reserve(scratch, 1, sizeof(float));
+        if (status == MMOOD_OK && model->precision == MMOOD_PRECISION_INT8)
+            status = mm_int8_block_create(&worker->int8, max_size(width, mlp),
+                                          max_size(3 * width, mlp), error);
         if (status == MMOOD_OK &&
             (!worker->scratch || !reserve_activations(&worker->activations, model, session->rows)))
             status = mm_error_set(error, MMOOD_ERROR_MEMORY,
@@ -245,7 +254,8 @@ static void work(void *context, int index) {
         /* a team works on the activations of its first worker */
         .activations = &session->worker[job->team > 1 ? 0 : index].activations,
         .row_step = job->crops ? 1 : MM_ROW_STEP,
-        .bf16 = session->model->precision == MMOOD_PRECISION_BF16,
+        .bf16 = session->model->bf16,
+        .int8 = &worker->int8,
     };
     if (job->team > 1) {
         for (size_t i = 0; i < job->chunk_count; i++) {

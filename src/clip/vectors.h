@@ -7,7 +7,7 @@
 #include <stdint.h>
 #include <string.h>
 
-#ifdef __AVX512BF16__
+#ifdef __AVX512F__
 #include <immintrin.h>
 #endif
 
@@ -84,6 +84,13 @@ static inline vec exponential(vec x) {
     y = y * r + 1.0f;
     return y * (vec)power;
 }
+
+#ifdef __AVX512F__
+/* Which lanes of a vector that begins at `at` lie before `end`. */
+static inline __mmask16 lanes_before(size_t end, size_t at) {
+    return (__mmask16)(end >= at + 16 ? 0xffffu : end <= at ? 0 : (1u << (end - at)) - 1);
+}
+#endif
 
 static inline size_t round_up(size_t n, size_t step) {
     return (n + step - 1) / step * step;

@@ -4,6 +4,7 @@
 
 #include "base/error.h"
 #include "base/sha256.h"
+#include "clip/int8.h"
 
 #include <math.h>
 #include <pthread.h>
@@ -23,6 +24,7 @@ typedef struct entry {
     size_t parts;
     float **vector;
     mm_matrix **matrix;
+    int sensitive; /* stays in the activations' precision when the rest is int8: costs little */
 } entry;
 
 typedef struct plan {
@@ -106,10 +108,13 @@ static void plan_tower(plan *p, mm_tower *tower, const char *prefix) {
         snprintf(layer, sizeof layer, "%sencoder.layers.%d.", prefix, i);
         plan_norm(p, &block->norm1, layer, "layer_norm1", width);
         plan_dense(p, &block->qkv, layer, qkv, 3, width, width);
+        size_t first = p->count;
         plan_dense(p, &block->out, layer, out, 1, width, width);
         plan_norm(p, &block->norm2, layer, "layer_norm2", width);
         plan_dense(p, &block->up, layer, up, 1, mlp, width);
         plan_dense(p, &block->down, layer, down, 1, width, mlp);
+        for (size_t e = first; i + 1 == tower->config.layers && e < p->count; e++)
+            p->entries[e].sensitive = 1; /* it runs on the pooled rows alone */
     }
 }
 
@@ -121,6 +126,7 @@ static void plan_plain(plan *p, mm_matrix **to, const char *name, size_t outputs
     if (!e)
         return;
     snprintf(e->weight[0], MM_NAME, "%s", name);
+    e->sensitive = 1; /* ends of the towers */
     e->rank = side ? 4 : 2;
     e->shape[0] = outputs;
     e->shape[1] = inputs;
@@ -308,6 +314,16 @@ static mmood_status convert(float *to, const mm_tensor *tensor, size_t first, si
     return status;
 }
 
+static mmood_status pack(const plan *p, const entry *e, const float *values, const float *bias,
+                         size_t inputs, size_t outputs, mmood_error *error) {
+    if (p->precision == MMOOD_PRECISION_INT8 && !e->sensitive)
+        return mm_int8_pack(e->matrix, p->engine, mm_kernels_get(), values, bias, inputs, outputs,
+                            error);
+    int bf16 = p->precision != MMOOD_PRECISION_F32 && mm_engine_has_bf16();
+    return mm_matrix_pack(e->matrix, p->engine, values, bias, inputs, outputs,
+                          bf16 ? MMOOD_PRECISION_BF16 : MMOOD_PRECISION_F32, error);
+}
+
 static mmood_status make_entry(const plan *p, const entry *e, mmood_error *error) {
     const mm_tensor *tensor = mm_safetensors_find(p->set, e->weight[0]);
     size_t each = tensor->elements, outputs = e->shape[0];
@@ -328,8 +344,7 @@ static mmood_status make_entry(const plan *p, const entry *e, mmood_error *error
                              outputs, error);
     }
     if (status == MMOOD_OK && e->matrix)
-        status = mm_matrix_pack(e->matrix, p->engine, values, bias, each / outputs,
-                                outputs * e->parts, p->precision, error);
+        status = pack(p, e, values, bias, each / outputs, outputs * e->parts, error);
     if (status == MMOOD_OK && e->vector)
         *e->vector = values;
     else

@@ -177,6 +177,21 @@ static mmood_status read_score(mmood_detector *detector, const json_t *score, mm
     return status == MMOOD_OK ? mm_score_check(&detector->score, error) : status;
 }
 
+/* What `what`, "labels" or "calibration pictures", were embedded in. */
+static mmood_status read_precision(mmood_precision *out, const char *name, const char *what,
+                                   mmood_error *error) {
+    static const mmood_precision known[] = {MMOOD_PRECISION_F32, MMOOD_PRECISION_BF16,
+                                            MMOOD_PRECISION_INT8};
+    for (size_t i = 0; i < sizeof known / sizeof *known; i++)
+        if (strcmp(name, mmood_precision_name(known[i])) == 0) {
+            *out = known[i];
+            return MMOOD_OK;
+        }
+    return mm_error_set(error, MMOOD_ERROR_UNSUPPORTED,
+                        "the detector's %s were embedded in \"%s\"; f32, bf16 and int8 are known",
+                        what, name);
+}
+
 static mmood_status read_model(mmood_detector *detector, const json_t *model, mmood_error *error) {
     const char *path = json_string_value(json_object_get(model, "path"));
     const char *fingerprint = json_string_value(json_object_get(model, "fingerprint"));
@@ -191,14 +206,11 @@ static mmood_status read_model(mmood_detector *detector, const json_t *model, mm
             error, MMOOD_ERROR_FORMAT,
             "the detector's model has the dimension %lld, its embeddings have %zu numbers each",
             (long long)json_integer_value(dimension), detector->dimension);
-    if (strcmp(precision, "f32") != 0 && strcmp(precision, "bf16") != 0)
-        return mm_error_set(error, MMOOD_ERROR_UNSUPPORTED,
-                            "the detector's labels were embedded in \"%s\"; f32 and bf16 are known",
-                            precision);
+    mmood_status status = read_precision(&detector->precision, precision, "labels", error);
+    if (status != MMOOD_OK)
+        return status;
     detector->model_path = strdup(path);
     detector->model_fingerprint = strdup(fingerprint);
-    detector->precision =
-        strcmp(precision, "bf16") == 0 ? MMOOD_PRECISION_BF16 : MMOOD_PRECISION_F32;
     if (!detector->model_path || !detector->model_fingerprint)
         return mm_error_set(error, MMOOD_ERROR_MEMORY, "no memory for the detector");
     return MMOOD_OK;
@@ -295,8 +307,10 @@ static mmood_status read_calibration(mmood_detector *detector, const json_t *doc
     info->image = mmood_image_options_default();
     info->image.alpha = (mmood_alpha)(int)alpha;
     info->image.apply_orientation = json_is_true(json_object_get(object, "orient"));
-    info->precision = strcmp(precision, "bf16") == 0 ? MMOOD_PRECISION_BF16 : MMOOD_PRECISION_F32;
-    mmood_status status = mm_calibration_finish(calibration, error);
+    mmood_status status =
+        read_precision(&info->precision, precision, "calibration pictures", error);
+    if (status == MMOOD_OK)
+        status = mm_calibration_finish(calibration, error);
     if (status == MMOOD_OK && info->threshold != json_number_value(threshold))
         status = mm_error_set(error, MMOOD_ERROR_MISMATCH,
                               "the detector's threshold is %.17g, but its calibration scores give "

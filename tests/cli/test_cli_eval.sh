@@ -46,7 +46,18 @@ expect 0 "$mmood" score "$work/c.mmood" "$work/cal/0.jpg" --precision f32 --form
 says out '"verdict":"id","calibrated":true'
 says out '"p_value":1,'
 lacks out '"threshold":null'
-# settings that a threshold was not made with
+# settings that a threshold was not made with; int8 is refused either way, for the CPU or for the threshold
+expect 1 "$mmood" score "$work/c.mmood" "$work/cal/0.jpg" --precision int8
+says err "int8"
+if "$mmood" inspect $model --precision int8 >/dev/null 2>&1; then
+    says err "f32"
+    expect 0 "$mmood" build -m $model --precision int8 --id "$work/id.txt" --outliers "$work/out.txt" -o "$work/i.mmood"
+    expect 0 "$mmood" calibrate "$work/i.mmood" "$work/cal" --precision int8
+    expect 0 "$mmood" score "$work/i.mmood" "$work/cal/0.jpg" --precision int8 --format json
+    says out '"calibrated":true'
+    expect 1 "$mmood" score "$work/i.mmood" "$work/cal/0.jpg" --precision f32
+    says err "int8"
+fi
 expect 1 "$mmood" score "$work/c.mmood" "$work/cal/0.jpg" --precision f32 --alpha white
 says err "--alpha drop"
 expect 1 "$mmood" score "$work/c.mmood" "$work/cal/0.jpg" --precision f32 --no-orient
