@@ -167,6 +167,13 @@ static mmood_precision parse_precision(const char *name) {
     exit(2);
 }
 
+/* FLOP/s at most in a precision; 0 if the CPU has no such instruction. */
+static double peak_of(mmood_precision precision, int threads) {
+    if (precision == MMOOD_PRECISION_INT8)
+        return bench_peak_int8(threads);
+    return precision == MMOOD_PRECISION_BF16 ? bench_peak_bf16(threads) : bench_peak_f32(threads);
+}
+
 static settings parse(int argc, char **argv) {
     settings s = {.threads = 2, .batch = 16, .seconds = 6};
     for (int i = 1; i < argc; i++) {
@@ -210,8 +217,7 @@ int main(int argc, char **argv) {
     mmood_session_options session_options = {s.threads};
     if (mmood_session_create(&session, model, &session_options, &error) != MMOOD_OK)
         die("session", &error);
-    int bf16 = info.precision != MMOOD_PRECISION_F32;
-    double peak = bf16 ? bench_peak_bf16(s.threads) : bench_peak_f32(s.threads);
+    double peak = peak_of(info.precision, s.threads);
     printf("%s, %s, %d threads; opened in %.2f s; register-only peak %.1f GFLOP/s\n", s.model,
            mmood_precision_name(info.precision), s.threads, opened, peak / 1e9);
     bench_images(session, &info, s.batch, s.seconds, peak);
