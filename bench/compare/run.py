@@ -20,6 +20,7 @@ import time
 import report
 
 HERE = os.path.dirname(os.path.abspath(__file__))
+SAMPLE = 200  # texts that stand for all where each takes as long whatever its neighbours are
 PAUSE = 0.3  # seconds between turns, in which waiting threads of the peer before stop spinning
 BATCHES = (1, 8, 32)
 # What counts as the same precision: weights in 32, 16 or 8 bits.
@@ -137,21 +138,22 @@ class Comparison:
         if name in workers:
             workers.pop(name).close()
 
-    def turns(self, workers, cell, count, seconds, rounds):
-        """Each peer in its turn, `rounds` times; the best rate of each is kept."""
+    def turns(self, workers, cell, count, seconds, rounds, sampled=()):
+        """Each peer in its turn, `rounds` times; the best rate of each is kept. Those `sampled` take fewer items."""
         best = {}
         for _ in range(rounds):
             for name in list(workers):
                 time.sleep(PAUSE)
                 try:
-                    items, elapsed, peak = workers[name].ask(f"run {count} {seconds}")
+                    n = min(count, SAMPLE) if name in sampled else count
+                    items, elapsed, peak = workers[name].ask(f"run {n} {seconds}")
                 except Stopped as reason:
                     self.leave_out(workers, name, "/".join(cell), reason)
                     continue
                 rate = int(items) / float(elapsed)
                 best[name] = (max(rate, best.get(name, (0, 0))[0]), int(peak))
         for name, (rate, peak) in best.items():
-            self.save(cell, name, rate=rate, peak_kib=peak, ready=float(workers[name].ready[1]) if name in workers else 0)
+            self.save(cell, name, rate=rate, peak_kib=peak)
 
     def agree(self, workers, model, data, cell, count):
         """The least cosine of a peer's embeddings with those of PyTorch in f32."""
@@ -178,12 +180,16 @@ class Comparison:
         for precision, peers in PEERS.items():
             print(f"images {model} {precision}", flush=True)
             workers = self.start(peers, model, "images", f"{self.folder}/crops.u8")
+            single = {name: workers[name] for name in workers if name.startswith("clip.cpp")}  # one by one anyway
             for batch in BATCHES:
                 print(f"  batch {batch}", flush=True)
-                self.turns(workers, ("images", model, precision, str(batch)), batch, self.options.seconds,
-                           self.options.rounds)
-            self.agree(workers, model, "crops", ("images", model, precision, "32"), 32)
-            for worker in workers.values():
+                cell = ("images", model, precision, str(batch))
+                if batch > 8:
+                    workers = {name: worker for name, worker in workers.items() if name not in single}
+                self.turns(workers, cell, batch, self.options.seconds, self.options.rounds)
+                if batch >= 8:
+                    self.agree(workers if batch > 8 else single, model, "crops", cell, batch)
+            for worker in {**workers, **single}.values():
                 worker.close()
 
     def texts(self, model):
@@ -194,14 +200,13 @@ class Comparison:
                 path = f"{self.folder}/labels/{data}.txt"
                 cell = ("texts", model, precision, data)
                 workers = self.start(peers, model, "longest", path)
-                # Every text of 77 tokens takes as long as the next, so some stand for all.
-                full = self.start([p for p in peers if p[0] == "torch"], model, "77", path)
-                for _ in range(self.options.rounds if count <= 1000 else 1):
-                    self.turns(workers, cell, count, 0, 1)
-                    self.turns({f"{name} padded to 77": worker for name, worker in full.items()}, cell,
-                               min(count, 200), 0, 1)
-                self.agree(workers, model, data, cell, 200)
-                for worker in [*workers.values(), *full.values()]:
+                for name, worker in self.start([p for p in peers if p[0] == "torch"], model, "77", path).items():
+                    workers[f"{name} padded to 77"] = worker
+                # Of 77 tokens every text takes as long as the next; clip.cpp takes them one by one.
+                sampled = [name for name in workers if "padded" in name or name.startswith("clip.cpp")]
+                self.turns(workers, cell, count, 0, self.options.rounds if count <= 1000 else 2, sampled)
+                self.agree(workers, model, data, cell, SAMPLE)
+                for worker in workers.values():
                     worker.close()
 
     # ---- Whole programs
