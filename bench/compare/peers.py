@@ -62,7 +62,8 @@ def open_openvino(precision, kind, folder, threads, cache=None):
     if precision in ("f32", "bf16"):
         settings["INFERENCE_PRECISION_HINT"] = precision
     if precision == "int8":
-        settings["DYNAMIC_QUANTIZATION_GROUP_SIZE"] = str(2**32 - 1)  # one scale a token, which is the fastest
+        # The fastest of 32 to 3072 when tried: larger groups are faster until one no longer divides a layer's inputs.
+        settings["DYNAMIC_QUANTIZATION_GROUP_SIZE"] = "256"
     if cache:
         settings["CACHE_DIR"] = cache
     path = need(f"{folder}/{kind}{'' if precision in ('f32', 'bf16') else '-' + precision}.xml")
