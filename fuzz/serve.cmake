@@ -1,7 +1,9 @@
-# What serve/ reads: bodies of requests with their Content-Type and query.
+# What serve/ reads: bodies of requests with their Content-Type and query, and whole requests through the server.
 if(MMOOD_SERVE)
-  mmood_fuzz(body)
-  if(TARGET fuzz_body)
-    target_link_libraries(fuzz_body PRIVATE mmood_serve)
-  endif()
+  foreach(target body request)
+    mmood_fuzz(${target})
+    if(TARGET fuzz_${target})
+      target_link_libraries(fuzz_${target} PRIVATE mmood_serve)
+    endif()
+  endforeach()
 endif()
