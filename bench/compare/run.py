@@ -243,9 +243,11 @@ class Comparison:
     def detector(self, model):
         path = f"{self.folder}/out/{model}.mmood"
         outliers = f"{self.folder}/out/outliers.labels"
+        with open(f"{self.folder}/labels/imagenet.labels", encoding="utf-8") as file:
+            expected = set(file)
         with open(f"{self.folder}/labels/wordnet.labels", encoding="utf-8") as file, \
                 open(outliers, "w", encoding="utf-8") as out:
-            out.writelines(line for i, line in enumerate(file) if i % 10 == 0)
+            out.writelines([line for line in file if line not in expected][:1000])
         subprocess.run([f"{self.build}/mmood", "build", "-m", f"{self.folder}/models/{model}", "--id",
                         f"{self.folder}/labels/imagenet.labels", "--outliers", outliers, "-o", path, "--quiet"], check=True)
         return path
