@@ -151,6 +151,13 @@ typedef struct mmood_model_options {
     mmood_precision precision;
     int threads;  /* used while loading; 0 = all CPUs this process may use */
     int resample; /* 0: as preprocessor_config.json says; else a mmood_filter that replaces it */
+    const char *cache; /* a folder where packed weights are kept, so that later a model is opened by
+                          mapping them; made if need be. Only those you trust may be able to write
+                          there. NULL, the default: none */
+    void (*note)(void *context, const char *text); /* told, in words, what became of kept weights:
+                          during mmood_model_open, and by the first call that embeds pictures or
+                          texts if they turn out damaged. May be NULL */
+    void *note_context;
 } mmood_model_options;
 
 MMOOD_API mmood_model_options mmood_model_options_default(void);

@@ -14,6 +14,12 @@ typedef struct mm_buffer {
     int failed;
 } mm_buffer;
 
+/* Bytes somewhere else. */
+typedef struct mm_bytes {
+    const void *data;
+    size_t size;
+} mm_bytes;
+
 void mm_buffer_append(mm_buffer *buffer, const void *data, size_t size);
 void mm_buffer_puts(mm_buffer *buffer, const char *text);
 void mm_buffer_printf(mm_buffer *buffer, const char *format, ...)

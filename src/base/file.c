@@ -1,6 +1,6 @@
 /* file.c - memory maps, whole-file reads and atomic writes on POSIX. */
-#ifndef _XOPEN_SOURCE
-#define _XOPEN_SOURCE 700 /* realpath */
+#ifndef _DEFAULT_SOURCE
+#define _DEFAULT_SOURCE /* realpath, madvise */
 #endif
 #include "base/file.h"
 
@@ -15,7 +15,18 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-static mmood_status open_regular(int *out, size_t *size, const char *path, mmood_error *error) {
+static mm_file_identity identity_of(const struct stat *st) {
+    mm_file_identity identity = {
+        .device = (uint64_t)st->st_dev,
+        .inode = (uint64_t)st->st_ino,
+        .size = (uint64_t)st->st_size,
+        .modified = {(int64_t)st->st_mtim.tv_sec, (int64_t)st->st_mtim.tv_nsec},
+        .changed = {(int64_t)st->st_ctim.tv_sec, (int64_t)st->st_ctim.tv_nsec}};
+    return identity;
+}
+
+static mmood_status open_regular(int *out, mm_file_identity *identity, const char *path,
+                                 mmood_error *error) {
     /* O_NONBLOCK: opening a FIFO must not wait for a writer; it is refused just below. */
     int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
     if (fd < 0)
@@ -32,17 +43,17 @@ static mmood_status open_regular(int *out, size_t *size, const char *path, mmood
                             S_ISDIR(st.st_mode) ? "a directory" : "not a file");
     }
     *out = fd;
-    *size = (size_t)st.st_size;
+    *identity = identity_of(&st);
     return MMOOD_OK;
 }
 
 mmood_status mm_map_open(mm_map *out, const char *path, mmood_error *error) {
     *out = (mm_map){0};
     int fd = -1;
-    size_t size = 0;
-    mmood_status status = open_regular(&fd, &size, path, error);
+    mmood_status status = open_regular(&fd, &out->identity, path, error);
     if (status)
         return status;
+    size_t size = (size_t)out->identity.size;
     if (size == 0) {
         close(fd);
         return MMOOD_OK;
@@ -63,15 +74,23 @@ void mm_map_close(mm_map *map) {
     *map = (mm_map){0};
 }
 
+void mm_map_forget(const void *data, size_t size) {
+    uintptr_t page = (uintptr_t)sysconf(_SC_PAGESIZE), first = (uintptr_t)data;
+    uintptr_t from = (first + page - 1) / page * page, to = (first + size) / page * page;
+    if (from < to)
+        madvise((void *)from, to - from, MADV_DONTNEED);
+}
+
 mmood_status mm_file_read(uint8_t **out, size_t *size, const char *path, size_t limit,
                           mmood_error *error) {
     *out = NULL;
     *size = 0;
     int fd = -1;
-    size_t expected = 0;
-    mmood_status status = open_regular(&fd, &expected, path, error);
+    mm_file_identity identity = {0};
+    mmood_status status = open_regular(&fd, &identity, path, error);
     if (status)
         return status;
+    size_t expected = (size_t)identity.size;
     if (expected > limit) {
         close(fd);
         return mm_error_set(error, MMOOD_ERROR_LIMIT, "has %zu bytes, more than the limit of %zu",
@@ -104,8 +123,9 @@ mmood_status mm_file_read(uint8_t **out, size_t *size, const char *path, size_t 
     return MMOOD_OK;
 }
 
-static mmood_status write_all(int fd, const uint8_t *data, size_t size, mmood_error *error) {
-    while (size > 0) {
+static mmood_status write_all(int fd, mm_bytes bytes, mmood_error *error) {
+    const uint8_t *data = bytes.data;
+    for (size_t size = bytes.size; size > 0;) {
         ssize_t n = write(fd, data, size);
         if (n < 0 && errno == EINTR)
             continue;
@@ -117,21 +137,28 @@ static mmood_status write_all(int fd, const uint8_t *data, size_t size, mmood_er
     return MMOOD_OK;
 }
 
+static mmood_status write_parts(int fd, const mm_bytes *parts, size_t count, mmood_error *error) {
+    mmood_status status = MMOOD_OK;
+    for (size_t i = 0; i < count && status == MMOOD_OK; i++)
+        status = write_all(fd, parts[i], error);
+    return status;
+}
+
 /* For what cannot be replaced, such as /dev/null: renaming over a device would destroy it. */
-static mmood_status write_directly(const char *path, const void *data, size_t size,
+static mmood_status write_directly(const char *path, const mm_bytes *parts, size_t count,
                                    mmood_error *error) {
     int fd = open(path, O_WRONLY | O_CLOEXEC);
     if (fd < 0)
         return mm_error_set(error, MMOOD_ERROR_IO, "cannot be opened for writing: %s",
                             strerror(errno));
-    mmood_status status = write_all(fd, data, size, error);
+    mmood_status status = write_parts(fd, parts, count, error);
     if (close(fd) != 0 && !status)
         status = mm_error_set(error, MMOOD_ERROR_IO, "cannot be closed: %s", strerror(errno));
     return status;
 }
 
-static mmood_status write_and_rename(const char *path, const void *data, size_t size, int wait,
-                                     mmood_error *error) {
+static mmood_status write_and_rename(const char *path, const mm_bytes *parts, size_t count,
+                                     int wait, mmood_error *error) {
     size_t length = strlen(path);
     char *temporary = malloc(length + 8);
     if (!temporary)
@@ -144,7 +171,7 @@ static mmood_status write_and_rename(const char *path, const void *data, size_t 
         free(temporary);
         return mm_error_set(error, MMOOD_ERROR_IO, "cannot be created: %s", strerror(code));
     }
-    mmood_status status = write_all(fd, data, size, error);
+    mmood_status status = write_parts(fd, parts, count, error);
     /* mkstemp makes the file private; others may read a result. Asking for the umask would change
      * it for a moment in every thread, so the usual outcome is set instead. */
     if (!status && (fchmod(fd, 0644) != 0 || (wait && fsync(fd) != 0)))
@@ -159,27 +186,32 @@ static mmood_status write_and_rename(const char *path, const void *data, size_t 
     return status;
 }
 
-static mmood_status replace(const char *path, const void *data, size_t size, int wait,
+static mmood_status replace(const char *path, const mm_bytes *parts, size_t count, int wait,
                             mmood_error *error) {
     struct stat st;
     int exists = stat(path, &st) == 0;
     if (exists && S_ISDIR(st.st_mode))
         return mm_error_set(error, MMOOD_ERROR_IO, "is a directory, expected a file's name");
     if (exists && !S_ISREG(st.st_mode))
-        return write_directly(path, data, size, error);
+        return write_directly(path, parts, count, error);
     char *target = exists ? realpath(path, NULL) : NULL; /* a link stays, its file is replaced */
-    mmood_status status = write_and_rename(target ? target : path, data, size, wait, error);
+    mmood_status status = write_and_rename(target ? target : path, parts, count, wait, error);
     free(target);
     return status;
 }
 
 mmood_status mm_file_write(const char *path, const void *data, size_t size, mmood_error *error) {
-    return replace(path, data, size, 1, error);
+    return replace(path, &(mm_bytes){data, size}, 1, 1, error);
 }
 
 mmood_status mm_file_write_cached(const char *path, const void *data, size_t size,
                                   mmood_error *error) {
-    return replace(path, data, size, 0, error);
+    return replace(path, &(mm_bytes){data, size}, 1, 0, error);
+}
+
+mmood_status mm_file_write_parts(const char *path, const mm_bytes *parts, size_t count,
+                                 mmood_error *error) {
+    return replace(path, parts, count, 0, error);
 }
 
 int mm_file_exists(const char *path) {

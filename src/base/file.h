@@ -2,18 +2,33 @@
 #ifndef MM_BASE_FILE_H
 #define MM_BASE_FILE_H
 
+#include "base/buffer.h"
 #include "mmood.h"
+
+/* What tells a file's contents from those before a change, and from other files. */
+typedef struct mm_file_identity {
+    uint64_t device;
+    uint64_t inode;
+    uint64_t size;
+    int64_t modified[2]; /* seconds and nanoseconds since 1970: of the contents, */
+    int64_t changed[2];  /*   and of contents or attributes, which programs cannot set */
+} mm_file_identity;
 
 /* A read-only mapping. `data` is NULL and `size` 0 for an empty file. */
 typedef struct mm_map {
     const uint8_t *data;
     size_t size;
+    mm_file_identity identity;
 } mm_map;
 
 /* Maps a regular file. Messages say what failed and why, without the path: callers that know the
  * user's name for the file add it with mm_error_prefix. */
 mmood_status mm_map_open(mm_map *out, const char *path, mmood_error *error);
 void mm_map_close(mm_map *map);
+
+/* Gives back the memory of whole pages of `size` bytes at `data` in a mapping of a file; they are
+ * read again when they are used again. */
+void mm_map_forget(const void *data, size_t size);
 
 /* Reads a whole file of at most `limit` bytes into memory that the caller frees; one NUL byte
  * follows the contents and is not counted in `*size`. */
@@ -29,6 +44,10 @@ mmood_status mm_file_write(const char *path, const void *data, size_t size, mmoo
  * verified when it is read. */
 mmood_status mm_file_write_cached(const char *path, const void *data, size_t size,
                                   mmood_error *error);
+
+/* The last, of several parts one after the other. */
+mmood_status mm_file_write_parts(const char *path, const mm_bytes *parts, size_t count,
+                                 mmood_error *error);
 
 /* 1 if `path` names something that exists. */
 int mm_file_exists(const char *path);

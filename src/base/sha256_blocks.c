@@ -4,10 +4,16 @@
 
 #include <stdatomic.h>
 
+/* clang's header had these for all files or none before version 16 */
+#if defined(__aarch64__) && defined(__linux__) &&                                                  \
+    (!defined(__clang__) || __clang_major__ >= 16 || defined(__ARM_FEATURE_SHA2))
+#define MM_SHA_ARM
+#endif
+
 #if defined(__x86_64__)
 #include <cpuid.h>
 #include <immintrin.h>
-#elif defined(__aarch64__) && defined(__linux__)
+#elif defined(MM_SHA_ARM)
 #include <arm_neon.h>
 #include <asm/hwcap.h>
 #include <sys/auxv.h>
@@ -115,7 +121,7 @@ __attribute__((target("sha,sse4.1"))) static void blocks_cpu(uint32_t state[8], 
     _mm_storeu_si128((__m128i *)(void *)state, _mm_blend_epi16(low, high, 0xf0));
     _mm_storeu_si128((__m128i *)(void *)(state + 4), _mm_alignr_epi8(high, low, 8));
 }
-#elif defined(__aarch64__) && defined(__linux__)
+#elif defined(MM_SHA_ARM)
 static int has_instructions(void) {
     return (getauxval(AT_HWCAP) & HWCAP_SHA2) != 0;
 }

@@ -220,6 +220,7 @@ int cmd_embed(int argc, char **argv) {
         OPTION_THREADS(common),
         OPTION_PRECISION(common),
         OPTION_PICTURE(common),
+        OPTION_CACHE(common),
         OPTION_TALK(common),
         OPTION_END};
     parse_result parsed = options_parse(table, usage, argc, argv, &count);

@@ -195,5 +195,6 @@ int cmd_envision(int argc, char **argv) {
     parse_result parsed = options_parse(table, usage, argc, argv, &count);
     if (parsed != PARSE_GO)
         return parsed == PARSE_DONE ? EXIT_DONE : EXIT_USAGE;
+    s.common.cache = s.cache;
     return dispatch(&s, argv, count);
 }

@@ -50,8 +50,6 @@ typedef struct settings {
     const char *format;
     const char *report;
     const char *class_names;
-    const char *cache;
-    int no_cache;
     int bootstrap;
     mm_fpr fpr;
 } settings;
@@ -181,8 +179,8 @@ static int evaluate(mm_evaluation *e, const opened_detector *opened, const setti
                     int format) {
     mmood_error error;
     mm_buffer cache = {0};
-    if (!s->no_cache)
-        cache = common_cache_folder(s->cache, "mmood");
+    if (!s->common.no_cache)
+        cache = common_cache_folder(s->common.cache, "mmood");
     int progress = !s->common.quiet && isatty(2);
     const mm_eval_options options = {.image = opened->image,
                                      .threads = s->common.threads,
@@ -307,9 +305,7 @@ int cmd_eval(int argc, char **argv) {
          "resamples for the intervals; default 1000, 0 none"},
         {"class-names", 0, OPTION_TEXT, &s.class_names, "FILE",
          "what folder names mean: lines \"n01440764 tench\""},
-        {"cache", 0, OPTION_TEXT, &s.cache, "DIR",
-         "where embeddings are kept; default $XDG_CACHE_HOME/mmood or ~/.cache/mmood"},
-        {"no-cache", 0, OPTION_FLAG, &s.no_cache, NULL, "keep none"},
+        OPTION_CACHE(s.common),
         {"from-csv", 0, OPTION_TEXT, &s.csv, "FILE", "a table of scores instead of pictures"},
         {"model", 'm', OPTION_TEXT, &s.common.model, "DIR", "where the detector's model is now"},
         OPTION_THREADS(s.common),

@@ -204,6 +204,7 @@ int cmd_inspect(int argc, char **argv) {
     const option table[] = {{"json", 0, OPTION_FLAG, &json, NULL, "as one JSON object"},
                             OPTION_PRECISION(common),
                             OPTION_THREADS(common),
+                            OPTION_CACHE(common),
                             OPTION_TALK(common),
                             OPTION_END};
     parse_result parsed = options_parse(table, usage, argc, argv, &count);

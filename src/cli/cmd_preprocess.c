@@ -45,11 +45,10 @@ int cmd_preprocess(int argc, char **argv) {
     common_options common = common_options_default();
     const char *out = NULL;
     int count;
-    const option table[] = {OPTION_MODEL(common),
-                            {"output", 'o', OPTION_TEXT, &out, "FILE", "the PPM file to write"},
-                            OPTION_PICTURE(common),
-                            OPTION_TALK(common),
-                            OPTION_END};
+    const option table[] = {
+        OPTION_MODEL(common),   {"output", 'o', OPTION_TEXT, &out, "FILE", "the PPM file to write"},
+        OPTION_PICTURE(common), OPTION_CACHE(common),
+        OPTION_TALK(common),    OPTION_END};
     parse_result parsed = options_parse(table, usage, argc, argv, &count);
     if (parsed != PARSE_GO)
         return parsed == PARSE_DONE ? EXIT_DONE : EXIT_USAGE;

@@ -248,6 +248,7 @@ int cmd_score(int argc, char **argv) {
         OPTION_THREADS(s.common),
         OPTION_PRECISION(s.common),
         OPTION_PICTURE(s.common),
+        OPTION_CACHE(s.common),
         OPTION_TALK(s.common),
         OPTION_END};
     parse_result parsed = options_parse(table, usage, argc, argv, &count);

@@ -68,6 +68,7 @@ int cmd_tokenize(int argc, char **argv) {
     int json = 0, count;
     const option table[] = {OPTION_MODEL(common),
                             {"json", 0, OPTION_FLAG, &json, NULL, "one JSON object a line"},
+                            OPTION_CACHE(common),
                             OPTION_TALK(common),
                             OPTION_END};
     parse_result parsed = options_parse(table, usage, argc, argv, &count);

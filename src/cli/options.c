@@ -196,6 +196,11 @@ mm_buffer common_cache_folder(const char *chosen, const char *below) {
     return path;
 }
 
+static void tell(void *context, const char *text) {
+    (void)context;
+    cli_note(TALK_VERBOSE, "%s", text);
+}
+
 int common_open_model(mmood_model **model, mmood_session **session, const char *path,
                       const common_options *common) {
     mmood_error error;
@@ -211,7 +216,16 @@ int common_open_model(mmood_model **model, mmood_session **session, const char *
     }
     if (!common_model_options(&options, common))
         return EXIT_USAGE;
-    if (mmood_model_open(model, path, &options, &error) != MMOOD_OK)
+    mm_buffer cache = {0};
+    if (!common->no_cache)
+        cache = common_cache_folder(common->cache, "mmood");
+    if (cache.data)
+        mm_buffer_puts(&cache, "/weights");
+    options.cache = cache.failed ? NULL : cache.data;
+    options.note = common->verbose ? tell : NULL;
+    mmood_status status = mmood_model_open(model, path, &options, &error);
+    mm_buffer_free(&cache);
+    if (status != MMOOD_OK)
         return cli_fail(&error);
     if (common->verbose) {
         mmood_model_info info;

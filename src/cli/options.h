@@ -37,6 +37,8 @@ typedef struct common_options {
     uint64_t max_pixels;
     const char *resample;
     const char *precision;
+    const char *cache;
+    int no_cache;
     int verbose;
     int quiet;
 } common_options;
@@ -48,7 +50,13 @@ typedef struct common_options {
 #define OPTION_PRECISION(c)                                                                        \
     {                                                                                              \
         "precision", 0, OPTION_TEXT, &(c).precision, "P",                                          \
-            "auto, f32 or bf16; default auto: bf16 where the CPU has it"                           \
+            "auto, f32, bf16 or int8; default auto: bf16 where the CPU has it, else f32"           \
+    }
+#define OPTION_CACHE(c)                                                                            \
+    {"cache",    0,     OPTION_TEXT,                                                               \
+     &(c).cache, "DIR", "where packed weights and embeddings are kept; default ~/.cache/mmood"},   \
+    {                                                                                              \
+        "no-cache", 0, OPTION_FLAG, &(c).no_cache, NULL, "keep none"                               \
     }
 #define OPTION_TALK(c)                                                                             \
     {"verbose", 'v', OPTION_FLAG, &(c).verbose, NULL, "say more on stderr"}, {                     \

@@ -10,9 +10,10 @@
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 
 mmood_model_options mmood_model_options_default(void) {
-    mmood_model_options options = {MMOOD_PRECISION_AUTO, 0, 0};
+    mmood_model_options options = {.precision = MMOOD_PRECISION_AUTO};
     return options;
 }
 
@@ -124,10 +125,12 @@ static mmood_status make_fingerprint(mmood_model *model, mmood_error *error) {
     return MMOOD_OK;
 }
 
-static mmood_status load_weights(mmood_model *model, const char *directory, int threads,
-                                 mmood_error *error) {
+static mmood_status load_weights(mmood_model *model, const char *directory,
+                                 const mmood_model_options *options, mmood_error *error) {
     mm_pool *pool;
+    int threads = options->threads;
     mmood_status status = mm_safetensors_open_directory(&model->tensors, directory, error);
+    time_t opened = time(NULL);
     if (status == MMOOD_OK)
         status = mm_engine_create(&model->engine, error);
     if (status != MMOOD_OK)
@@ -135,8 +138,15 @@ static mmood_status load_weights(mmood_model *model, const char *directory, int 
     status = mm_pool_create(&pool, threads > 0 ? threads : mm_cpu_count(), error);
     if (status != MMOOD_OK)
         return status;
-    status = mm_weights_load(&model->weights, model->tensors, &model->config, model->engine,
-                             model->precision, pool, error);
+    mm_weights_source source = {.set = model->tensors,
+                                .directory = directory,
+                                .opened = opened,
+                                .config = &model->config,
+                                .engine = model->engine,
+                                .precision = model->precision,
+                                .folder = options->cache,
+                                .note = {options->note, options->note_context}};
+    status = mm_weights_load(&model->weights, &source, pool, error);
     mm_pool_free(pool);
     return status;
 }
@@ -180,7 +190,7 @@ mmood_status mmood_model_open(mmood_model **out, const char *directory,
     if (status == MMOOD_OK)
         status = check_fit(model, error);
     if (status == MMOOD_OK)
-        status = load_weights(model, directory, chosen.threads, error);
+        status = load_weights(model, directory, &chosen, error);
     if (status == MMOOD_OK)
         status = make_fingerprint(model, error);
     if (status == MMOOD_OK) {

@@ -42,6 +42,12 @@ void mm_engine_free(mm_engine *engine) {
     free(engine);
 }
 
+void mm_engine_describe(char *out, size_t size) {
+    const dnnl_version_t *v = dnnl_version();
+    snprintf(out, size, "oneDNN %d.%d.%d %.12s runtime %u isa 0x%x", v->major, v->minor, v->patch,
+             v->hash, (unsigned)v->cpu_runtime, (unsigned)dnnl_get_effective_cpu_isa());
+}
+
 /* The values are sets of instruction sets, so a bit test holds for later ones too. */
 static int has_isa(dnnl_cpu_isa_t wanted) {
     unsigned isa = (unsigned)dnnl_get_effective_cpu_isa(), need = (unsigned)wanted;

@@ -7,6 +7,7 @@
 #ifndef MM_CLIP_ONEDNN_H
 #define MM_CLIP_ONEDNN_H
 
+#include "base/buffer.h"
 #include "mmood.h"
 
 /* A oneDNN CPU engine. Shared by threads. */
@@ -14,6 +15,9 @@ typedef struct mm_engine mm_engine;
 
 mmood_status mm_engine_create(mm_engine **out, mmood_error *error);
 void mm_engine_free(mm_engine *engine);
+
+/* What decides how weights are packed: oneDNN's version and the instruction sets it uses. */
+void mm_engine_describe(char *out, size_t size);
 
 /* 1 if this CPU multiplies bf16 natively (AVX512-BF16 or AMX), so that bf16 is faster than f32. */
 int mm_engine_has_bf16(void);
@@ -56,7 +60,8 @@ size_t mm_matrix_outputs(const mm_matrix *matrix);
 size_t mm_matrix_bytes(const mm_matrix *matrix);
 void mm_matrix_free(mm_matrix *matrix);
 
-/* What a packed matrix is made of. A new kind of bytes goes to the end. */
+/* What a packed matrix is made of. A new kind of bytes goes to the end, and changes
+ * the file format of packed.h. */
 typedef enum mm_section {
     MM_SECTION_WEIGHTS, /* in the layout that oneDNN chose */
     MM_SECTION_BIAS,    /* f32; empty if there is none */
@@ -73,11 +78,8 @@ typedef struct mm_matrix_image {
     size_t inputs;
     size_t outputs;
     mmood_precision precision;
-    uint64_t layout; /* a hash of the packed layout: which weight lies where */
-    struct mm_bytes {
-        const void *data; /* 64-byte aligned */
-        size_t size;
-    } sections[MM_SECTION_COUNT];
+    uint64_t layout;                     /* a hash of the packed layout: which weight lies where */
+    mm_bytes sections[MM_SECTION_COUNT]; /* 64-byte aligned */
 } mm_matrix_image;
 
 /* The bytes stay the matrix's. */

@@ -138,7 +138,7 @@ struct mm_matrix {
     mm_desc desc; /* of the packed layout */
     dnnl_memory_t weights;
     const float *bias;
-    struct mm_bytes sections[MM_SECTION_COUNT];
+    mm_bytes sections[MM_SECTION_COUNT];
     void *owned[MM_SECTION_COUNT]; /* the same, where the matrix holds the memory */
 };
 

@@ -136,7 +136,7 @@ static mmood_status pack(mm_matrix **out, const mm_engine *engine,
             return mm_error_set(error, MMOOD_ERROR_MEMORY, "no memory for %zu x %zu weights",
                                 outputs, inputs);
         }
-        matrix->sections[i] = (struct mm_bytes){matrix->owned[i], size};
+        matrix->sections[i] = (mm_bytes){matrix->owned[i], size};
         if (i != MM_SECTION_WEIGHTS)
             memcpy(matrix->owned[i], sources[i], size);
     }
@@ -210,7 +210,7 @@ mmood_status mm_matrix_view(mm_matrix **out, const mm_engine *engine, const mm_m
         return created;
     int fits = layout_hash(MM_DESC_REF(matrix->desc)) == image->layout;
     for (int i = 0; fits && i < MM_SECTION_COUNT; i++) {
-        const struct mm_bytes *bytes = &image->sections[i];
+        const mm_bytes *bytes = &image->sections[i];
         size_t size = section_size(matrix, (mm_section)i);
         fits = (bytes->size == size || (bytes->size == 0 && !is_needed(matrix, (mm_section)i))) &&
                (uintptr_t)bytes->data % MM_ALIGN == 0;

@@ -281,6 +281,14 @@ const mm_tensor *mm_safetensors_at(const mm_safetensors *set, size_t index) {
     return &set->tensors[index];
 }
 
+size_t mm_safetensors_files(const mm_safetensors *set) {
+    return set->shard_count && set->shards[0].map.data ? set->shard_count : 0;
+}
+
+const mm_file_identity *mm_safetensors_file(const mm_safetensors *set, size_t index) {
+    return &set->shards[index].map.identity;
+}
+
 const char *mm_safetensors_metadata(const mm_safetensors *set, const char *key) {
     const char *value = NULL;
     for (size_t i = 0; i < set->shard_count && !value; i++)

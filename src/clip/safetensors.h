@@ -3,7 +3,7 @@
 #ifndef MM_CLIP_SAFETENSORS_H
 #define MM_CLIP_SAFETENSORS_H
 
-#include "mmood.h"
+#include "base/file.h"
 
 enum { MM_TENSOR_MAX_RANK = 8 };
 
@@ -61,6 +61,10 @@ mmood_status mm_safetensors_open_directory(mm_safetensors **out, const char *dir
 const mm_tensor *mm_safetensors_find(const mm_safetensors *set, const char *name);
 size_t mm_safetensors_count(const mm_safetensors *set);
 const mm_tensor *mm_safetensors_at(const mm_safetensors *set, size_t index); /* sorted by name */
+
+/* The files it was opened from. None where the bytes are the caller's. */
+size_t mm_safetensors_files(const mm_safetensors *set);
+const mm_file_identity *mm_safetensors_file(const mm_safetensors *set, size_t index);
 
 /* The value of a "__metadata__" key, or NULL. */
 const char *mm_safetensors_metadata(const mm_safetensors *set, const char *key);

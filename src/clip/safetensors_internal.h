@@ -2,7 +2,6 @@
 #ifndef MM_CLIP_SAFETENSORS_INTERNAL_H
 #define MM_CLIP_SAFETENSORS_INTERNAL_H
 
-#include "base/file.h"
 #include "clip/safetensors.h"
 
 #include <jansson.h>

@@ -303,6 +303,11 @@ static void deal_chunks(mm_job *job, size_t count, size_t room, size_t workers) 
 static mmood_status run_job(mm_job *job, size_t count, mmood_error *error) {
     mmood_session *session = job->session;
     size_t threads = (size_t)session->workers, total = 0;
+    mmood_status ready =
+        mm_weights_ready(session->model->weights, job->crops ? MM_TOWER_VISION : MM_TOWER_TEXT,
+                         session->pool, error);
+    if (ready != MMOOD_OK)
+        return ready;
     for (size_t i = 0; i < count; i++)
         total += job->items[i].tokens;
     job->team = 1;

@@ -1,380 +1,26 @@
-/* weights.c - binding and packing. A plan lists every tensor the configuration asks for, with where
- * it goes; it is checked as a whole first, then workers convert and pack entry by entry. */
-#include "clip/weights.h"
+/* weights.c - a CLIP model's weights: packed here, or mapped from a folder where they were kept. */
+#include "clip/weights_plan.h"
 
 #include "base/error.h"
-#include "base/sha256.h"
-#include "clip/int8.h"
+#include "clip/store.h"
 
 #include <math.h>
-#include <pthread.h>
+#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
-enum { MM_NAME = 128 };
-
-/* One thing to make from tensors: a vector kept as f32, or a packed matrix of one to three stacked
- * weights with their biases. */
-typedef struct entry {
-    char weight[3][MM_NAME]; /* names; unused ones are empty */
-    char bias[3][MM_NAME];
-    size_t rank;     /* of each weight */
-    size_t shape[4]; /* of each weight */
-    size_t parts;
-    float **vector;
-    mm_matrix **matrix;
-    int sensitive; /* stays in the activations' precision when the rest is int8: costs little */
-} entry;
-
-typedef struct plan {
-    entry *entries;
-    size_t count;
-    size_t capacity;
-    int failed;
-    const mm_safetensors *set;
-    const mm_engine *engine;
-    mmood_precision precision;
-    char (*digests)[65]; /* one a tensor of the set */
-    pthread_mutex_t lock;
-    size_t next_entry;
-    size_t next_digest;
-    mmood_status status; /* the first failure */
-    mmood_error error;
-} plan;
-
-static entry *plan_add(plan *p) {
-    if (p->count == p->capacity) {
-        size_t capacity = p->capacity ? 2 * p->capacity : 64;
-        entry *grown = realloc(p->entries, capacity * sizeof *grown);
-        if (!grown) {
-            p->failed = 1;
-            return NULL;
-        }
-        p->entries = grown;
-        p->capacity = capacity;
-    }
-    entry *e = &p->entries[p->count++];
-    memset(e, 0, sizeof *e);
-    return e;
-}
-
-static void plan_vector(plan *p, float **to, const char *prefix, const char *name, size_t rank,
-                        size_t rows, size_t columns) {
-    entry *e = plan_add(p);
-    if (!e)
+__attribute__((format(printf, 2, 3))) static void say(const mm_note *note, const char *format,
+                                                      ...) {
+    char text[2048];
+    va_list arguments;
+    if (!note->say)
         return;
-    snprintf(e->weight[0], MM_NAME, "%s%s", prefix, name);
-    e->rank = rank;
-    e->shape[0] = rows;
-    e->shape[1] = columns;
-    e->parts = 1;
-    e->vector = to;
-}
-
-static void plan_norm(plan *p, mm_norm *to, const char *prefix, const char *name, size_t width) {
-    char full[48];
-    snprintf(full, sizeof full, "%s.weight", name);
-    plan_vector(p, &to->weight, prefix, full, 1, width, 0);
-    snprintf(full, sizeof full, "%s.bias", name);
-    plan_vector(p, &to->bias, prefix, full, 1, width, 0);
-}
-
-/* A dense layer with bias of up to three parts stacked, each [outputs, inputs]. */
-static void plan_dense(plan *p, mm_matrix **to, const char *prefix, const char *const *names,
-                       size_t parts, size_t outputs, size_t inputs) {
-    entry *e = plan_add(p);
-    if (!e)
-        return;
-    for (size_t i = 0; i < parts; i++) {
-        snprintf(e->weight[i], MM_NAME, "%s%s.weight", prefix, names[i]);
-        snprintf(e->bias[i], MM_NAME, "%s%s.bias", prefix, names[i]);
-    }
-    e->rank = 2;
-    e->shape[0] = outputs;
-    e->shape[1] = inputs;
-    e->parts = parts;
-    e->matrix = to;
-}
-
-static void plan_tower(plan *p, mm_tower *tower, const char *prefix) {
-    static const char *const qkv[] = {"self_attn.q_proj", "self_attn.k_proj", "self_attn.v_proj"};
-    static const char *const out[] = {"self_attn.out_proj"}, *const up[] = {"mlp.fc1"},
-                             *const down[] = {"mlp.fc2"};
-    size_t width = (size_t)tower->config.width, mlp = (size_t)tower->config.mlp_width;
-    for (int i = 0; i < tower->config.layers; i++) {
-        mm_block *block = &tower->blocks[i];
-        char layer[48];
-        snprintf(layer, sizeof layer, "%sencoder.layers.%d.", prefix, i);
-        plan_norm(p, &block->norm1, layer, "layer_norm1", width);
-        plan_dense(p, &block->qkv, layer, qkv, 3, width, width);
-        size_t first = p->count;
-        plan_dense(p, &block->out, layer, out, 1, width, width);
-        plan_norm(p, &block->norm2, layer, "layer_norm2", width);
-        plan_dense(p, &block->up, layer, up, 1, mlp, width);
-        plan_dense(p, &block->down, layer, down, 1, width, mlp);
-        for (size_t e = first; i + 1 == tower->config.layers && e < p->count; e++)
-            p->entries[e].sensitive = 1; /* it runs on the pooled rows alone */
-    }
-}
-
-/* A matrix without bias: a projection, or the patch convolution as [outputs, channels, side, side].
- */
-static void plan_plain(plan *p, mm_matrix **to, const char *name, size_t outputs, size_t inputs,
-                       size_t side) {
-    entry *e = plan_add(p);
-    if (!e)
-        return;
-    snprintf(e->weight[0], MM_NAME, "%s", name);
-    e->sensitive = 1; /* ends of the towers */
-    e->rank = side ? 4 : 2;
-    e->shape[0] = outputs;
-    e->shape[1] = inputs;
-    e->shape[2] = e->shape[3] = side;
-    e->parts = 1;
-    e->matrix = to;
-}
-
-static mmood_status make_plan(plan *p, mm_weights *w, const mm_clip_config *config, float **scale,
-                              mmood_error *error) {
-    size_t vision = (size_t)config->vision.width, text = (size_t)config->text.width;
-    size_t side = (size_t)(config->image_size / config->patch_size);
-    size_t dimension = (size_t)config->dimension;
-    w->vision.config = config->vision;
-    w->text.config = config->text;
-    w->vision.blocks = calloc((size_t)config->vision.layers, sizeof(mm_block));
-    w->text.blocks = calloc((size_t)config->text.layers, sizeof(mm_block));
-    if (!w->vision.blocks || !w->text.blocks)
-        return mm_error_set(error, MMOOD_ERROR_MEMORY, "no memory for the model's layers");
-    plan_vector(p, &w->text_positions, "text_model.embeddings.", "position_embedding.weight", 2,
-                (size_t)config->context, text);
-    plan_tower(p, &w->text, "text_model.");
-    plan_norm(p, &w->text.last, "text_model.", "final_layer_norm", text);
-    plan_plain(p, &w->text.projection, "text_projection.weight", dimension, text, 0);
-    plan_vector(p, &w->class_embedding, "vision_model.embeddings.", "class_embedding", 1, vision,
-                0);
-    plan_plain(p, &w->patches, "vision_model.embeddings.patch_embedding.weight", vision,
-               (size_t)config->channels, (size_t)config->patch_size);
-    plan_vector(p, &w->vision_positions, "vision_model.embeddings.", "position_embedding.weight", 2,
-                side * side + 1, vision);
-    plan_norm(p, &w->before, "vision_model.", "pre_layrnorm", vision);
-    plan_tower(p, &w->vision, "vision_model.");
-    plan_norm(p, &w->vision.last, "vision_model.", "post_layernorm", vision);
-    plan_plain(p, &w->vision.projection, "visual_projection.weight", dimension, vision, 0);
-    plan_vector(p, scale, "", "logit_scale", 0, 0, 0);
-    if (p->failed)
-        return mm_error_set(error, MMOOD_ERROR_MEMORY, "no memory for the list of weights");
-    return MMOOD_OK;
-}
-
-/* ---- Checking ------------------------------------------------------------------------------ */
-
-static int any_with_prefix(const mm_safetensors *set, const char *prefix) {
-    for (size_t i = 0; i < mm_safetensors_count(set); i++)
-        if (strncmp(mm_safetensors_at(set, i)->name, prefix, strlen(prefix)) == 0)
-            return 1;
-    return 0;
-}
-
-/* Why a tensor may be missing, judging by the names that are there. */
-static const char *explain_missing(const mm_safetensors *set) {
-    if (any_with_prefix(set, "visual.conv1.weight") || any_with_prefix(set, "visual.trunk.") ||
-        any_with_prefix(set, "transformer.resblocks.") ||
-        any_with_prefix(set, "visual.transformer."))
-        return "; the names are OpenAI's or open_clip's, so convert the model with Hugging Face's "
-               "convert_clip_original_pytorch_to_hf.py, or download the repository's Hugging Face "
-               "version";
-    if (any_with_prefix(set, "model.text_model.") || any_with_prefix(set, "clip.text_model.") ||
-        any_with_prefix(set, "module.text_model.") || any_with_prefix(set, "model.vision_model."))
-        return "; all names have a prefix before text_model or vision_model: save the CLIPModel "
-               "itself, not the module around it";
-    if (!any_with_prefix(set, "vision_model."))
-        return any_with_prefix(set, "text_model.")
-                   ? "; the file has only the text half of a CLIP model (CLIPTextModel): the "
-                     "vision "
-                     "half is missing"
-                   : "; nothing in it is called text_model or vision_model, so it is not a Hugging "
-                     "Face CLIP model";
-    if (!any_with_prefix(set, "text_model."))
-        return "; the file has only the vision half of a CLIP model (CLIPVisionModel): the text "
-               "half "
-               "is missing";
-    if (any_with_prefix(set, "lora_") || any_with_prefix(set, "base_model."))
-        return "; it looks like an adapter (LoRA): merge it into its base model first";
-    return "; config.json and the weights must come from the same model";
-}
-
-static void format_shape(char *out, size_t size, size_t rank, const size_t *shape) {
-    size_t used = (size_t)snprintf(out, size, "[");
-    for (size_t i = 0; i < rank && used < size; i++)
-        used += (size_t)snprintf(out + used, size - used, "%s%zu", i ? ", " : "", shape[i]);
-    if (used < size)
-        snprintf(out + used, size - used, "]");
-}
-
-/* Finds a tensor and checks its shape and type. */
-static mmood_status bind(const mm_tensor **out, const mm_safetensors *set, const char *name,
-                         size_t rank, const size_t *shape, mmood_error *error) {
-    const mm_tensor *tensor = mm_safetensors_find(set, name);
-    *out = tensor;
-    if (!tensor)
-        return mm_error_set(error, MMOOD_ERROR_FORMAT, "the weights lack the tensor \"%s\"%s", name,
-                            explain_missing(set));
-    int fits = (size_t)tensor->rank == rank;
-    for (size_t i = 0; fits && i < rank; i++)
-        fits = tensor->shape[i] == shape[i];
-    if (rank == 0 && tensor->rank == 1 && tensor->shape[0] == 1)
-        fits = 1; /* a scalar saved as [1] */
-    if (!fits) {
-        char found[128], wanted[128];
-        format_shape(found, sizeof found, (size_t)tensor->rank, tensor->shape);
-        format_shape(wanted, sizeof wanted, rank, shape);
-        return mm_error_set(error, MMOOD_ERROR_FORMAT,
-                            "tensor \"%s\" has the shape %s; config.json asks for %s", name, found,
-                            wanted);
-    }
-    if (tensor->dtype != MM_DTYPE_F32 && tensor->dtype != MM_DTYPE_F16 &&
-        tensor->dtype != MM_DTYPE_BF16 && tensor->dtype != MM_DTYPE_F64)
-        return mm_error_set(error, MMOOD_ERROR_UNSUPPORTED,
-                            "tensor \"%s\" has the type %s; F32, F16 and BF16 are understood", name,
-                            mm_dtype_name(tensor->dtype));
-    return MMOOD_OK;
-}
-
-static int by_name(const void *a, const void *b) {
-    return strcmp(*(const char *const *)a, *(const char *const *)b);
-}
-
-static int ends_with(const char *text, const char *end) {
-    size_t a = strlen(text), b = strlen(end);
-    return a >= b && strcmp(text + a - b, end) == 0;
-}
-
-/* Every tensor must be one that the plan takes; buffers of positions are no weights. */
-static mmood_status check_superfluous(const plan *p, const char *tokens, mmood_error *error) {
-    const char **names = malloc((p->count * 6 + 1) * sizeof *names);
-    if (!names)
-        return mm_error_set(error, MMOOD_ERROR_MEMORY, "no memory for the list of weights");
-    size_t count = 0;
-    names[count++] = tokens;
-    for (size_t i = 0; i < p->count; i++)
-        for (size_t part = 0; part < p->entries[i].parts; part++) {
-            names[count++] = p->entries[i].weight[part];
-            if (p->entries[i].bias[part][0])
-                names[count++] = p->entries[i].bias[part];
-        }
-    qsort(names, count, sizeof *names, by_name);
-    const char *first = NULL;
-    size_t superfluous = 0;
-    for (size_t i = 0; i < mm_safetensors_count(p->set); i++) {
-        const char *name = mm_safetensors_at(p->set, i)->name;
-        if (ends_with(name, ".position_ids") ||
-            bsearch(&name, names, count, sizeof *names, by_name))
-            continue;
-        if (!superfluous++)
-            first = name;
-    }
-    free(names);
-    if (superfluous)
-        return mm_error_set(
-            error, MMOOD_ERROR_FORMAT,
-            "the weights hold %zu tensor%s that config.json has no place for, such as "
-            "\"%s\"; config.json and the weights must come from the same model",
-            superfluous, superfluous == 1 ? "" : "s", first);
-    return MMOOD_OK;
-}
-
-static mmood_status check_plan(const plan *p, mmood_error *error) {
-    for (size_t i = 0; i < p->count; i++) {
-        const entry *e = &p->entries[i];
-        for (size_t part = 0; part < e->parts; part++) {
-            const mm_tensor *tensor;
-            mmood_status status = bind(&tensor, p->set, e->weight[part], e->rank, e->shape, error);
-            if (status == MMOOD_OK && e->bias[part][0])
-                status = bind(&tensor, p->set, e->bias[part], 1, e->shape, error);
-            if (status != MMOOD_OK)
-                return status;
-        }
-    }
-    return MMOOD_OK;
-}
-
-/* ---- Packing ------------------------------------------------------------------------------- */
-
-/* Converts `count` elements from `first` on to f32 and refuses what is not finite. */
-static mmood_status convert(float *to, const mm_tensor *tensor, size_t first, size_t count,
-                            mmood_error *error) {
-    mmood_status status = mm_tensor_to_f32(to, tensor, first, count, error);
-    for (size_t i = 0; status == MMOOD_OK && i < count; i++)
-        if (!isfinite(to[i]))
-            status = mm_error_set(error, MMOOD_ERROR_NUMERIC,
-                                  "tensor \"%s\" holds %s at element %zu; the file is damaged or "
-                                  "training diverged",
-                                  tensor->name, isnan(to[i]) ? "NaN" : "infinity", first + i);
-    return status;
-}
-
-static mmood_status pack(const plan *p, const entry *e, const float *values, const float *bias,
-                         size_t inputs, size_t outputs, mmood_error *error) {
-    if (p->precision == MMOOD_PRECISION_INT8 && !e->sensitive)
-        return mm_int8_pack(e->matrix, p->engine, mm_kernels_get(), values, bias, inputs, outputs,
-                            error);
-    int bf16 = p->precision != MMOOD_PRECISION_F32 && mm_engine_has_bf16();
-    return mm_matrix_pack(e->matrix, p->engine, values, bias, inputs, outputs,
-                          bf16 ? MMOOD_PRECISION_BF16 : MMOOD_PRECISION_F32, error);
-}
-
-static mmood_status make_entry(const plan *p, const entry *e, mmood_error *error) {
-    const mm_tensor *tensor = mm_safetensors_find(p->set, e->weight[0]);
-    size_t each = tensor->elements, outputs = e->shape[0];
-    float *values = malloc(each * e->parts * sizeof *values);
-    float *bias = e->bias[0][0] ? malloc(outputs * e->parts * sizeof *bias) : NULL;
-    if (!values || (e->bias[0][0] && !bias)) {
-        free(values);
-        free(bias);
-        return mm_error_set(error, MMOOD_ERROR_MEMORY, "no memory for the tensor \"%s\"",
-                            e->weight[0]);
-    }
-    mmood_status status = MMOOD_OK;
-    for (size_t part = 0; part < e->parts && status == MMOOD_OK; part++) {
-        tensor = mm_safetensors_find(p->set, e->weight[part]);
-        status = convert(values + part * each, tensor, 0, each, error);
-        if (status == MMOOD_OK && bias)
-            status = convert(bias + part * outputs, mm_safetensors_find(p->set, e->bias[part]), 0,
-                             outputs, error);
-    }
-    if (status == MMOOD_OK && e->matrix)
-        status = pack(p, e, values, bias, each / outputs, outputs * e->parts, error);
-    if (status == MMOOD_OK && e->vector)
-        *e->vector = values;
-    else
-        free(values);
-    free(bias);
-    return status;
-}
-
-static void digest_tensor(char out[65], const mm_tensor *tensor) {
-    char shape[256];
-    mm_sha256 hash;
-    mm_sha256_init(&hash);
-    format_shape(shape, sizeof shape, (size_t)tensor->rank, tensor->shape);
-    mm_sha256_update(&hash, tensor->name, strlen(tensor->name) + 1);
-    mm_sha256_update(&hash, mm_dtype_name(tensor->dtype), strlen(mm_dtype_name(tensor->dtype)));
-    mm_sha256_update(&hash, shape, strlen(shape));
-    mm_sha256_update(&hash, tensor->data, tensor->elements * mm_dtype_size(tensor->dtype));
-    mm_sha256_finish(out, &hash);
-}
-
-/* The token table stays in the file, so it is only looked through. */
-static mmood_status check_tokens(const mm_tensor *tensor, mmood_error *error) {
-    float row[4096];
-    const size_t step = sizeof row / sizeof *row;
-    mmood_status status = MMOOD_OK;
-    for (size_t at = 0; at < tensor->elements && status == MMOOD_OK; at += step) {
-        size_t n = tensor->elements - at < step ? tensor->elements - at : step;
-        status = convert(row, tensor, at, n, error);
-    }
-    return status;
+    va_start(arguments, format);
+    vsnprintf(text, sizeof text, format, arguments);
+    va_end(arguments);
+    note->say(note->context, text);
 }
 
 /* The stored value is a logarithm: about 4.6 in trained models. */
@@ -387,85 +33,298 @@ static mmood_status check_scale(float scale, mmood_error *error) {
                         (double)scale);
 }
 
-static int take(plan *p, size_t *next, size_t count, size_t *out) {
-    pthread_mutex_lock(&p->lock);
-    int more = p->status == MMOOD_OK && *next < count;
-    if (more)
-        *out = (*next)++;
-    pthread_mutex_unlock(&p->lock);
-    return more;
+/* ---- Kept weights -------------------------------------------------------------------------- */
+
+/* A file of packed weights, mapped and understood. */
+typedef struct kept_file {
+    mm_map map;
+    mm_packed *packed;
+    mm_matrix **views; /* one an entry of the plan; NULL for vectors */
+} kept_file;
+
+static void kept_free(kept_file *k, size_t count) {
+    for (size_t i = 0; k->views && i < count; i++)
+        mm_matrix_free(k->views[i]);
+    free(k->views);
+    mm_packed_free(k->packed);
+    mm_map_close(&k->map);
+    *k = (kept_file){0};
 }
 
-static void work(void *context, int worker) {
-    plan *p = context;
-    size_t i;
-    (void)worker;
-    mm_engine_use_one_thread();
-    while (take(p, &p->next_entry, p->count, &i)) {
-        mmood_error error;
-        mmood_status status = make_entry(p, &p->entries[i], &error);
-        if (status == MMOOD_OK)
+/* What an entry's matrix must be. */
+static int entry_fits(const mm_plan *p, const mm_entry *e, const mm_matrix_image *image) {
+    size_t inputs = 1;
+    for (size_t i = 1; i < e->rank; i++)
+        inputs *= e->shape[i];
+    int biased = e->bias[0][0] != '\0';
+    return image->inputs == inputs && image->outputs == e->shape[0] * e->parts &&
+           image->precision == mm_plan_precision(p, e) &&
+           (image->sections[MM_SECTION_BIAS].size != 0) == biased;
+}
+
+/* Views over the records, which must be the plan's: vectors first, then matrix by matrix. */
+static mmood_status view_all(kept_file *k, const mm_plan *p, mmood_error *error) {
+    const mm_packed_record *record = k->packed->records, *end = record + k->packed->count;
+    k->views = calloc(p->count, sizeof *k->views);
+    if (!k->views)
+        return mm_error_set(error, MMOOD_ERROR_MEMORY, "no memory for views of packed weights");
+    if (record->image.sections[MM_SECTION_WEIGHTS].size != p->floats * sizeof(float))
+        return mm_error_set(error, MMOOD_ERROR_MISMATCH, "the vectors have another size");
+    if (!mm_packed_check(record))
+        return mm_error_set(error, MMOOD_ERROR_FORMAT, "the vectors have changed");
+    record++;
+    mmood_status status = MMOOD_OK;
+    for (size_t i = 0; i < p->count && status == MMOOD_OK; i++) {
+        if (!p->entries[i].matrix)
             continue;
-        pthread_mutex_lock(&p->lock);
-        if (p->status == MMOOD_OK) {
-            p->status = status;
-            p->error = error;
-        }
-        pthread_mutex_unlock(&p->lock);
+        if (record == end || !entry_fits(p, &p->entries[i], &record->image))
+            return mm_error_set(error, MMOOD_ERROR_MISMATCH, "the matrices are of another model");
+        status = mm_matrix_view(&k->views[i], p->engine, &record++->image, error);
     }
-    while (take(p, &p->next_digest, mm_safetensors_count(p->set), &i))
-        digest_tensor(p->digests[i], mm_safetensors_at(p->set, i));
+    if (status == MMOOD_OK && record != end)
+        status = mm_error_set(error, MMOOD_ERROR_MISMATCH, "there are too many matrices");
+    return status;
 }
 
-static mmood_status run_plan(plan *p, mm_pool *pool, mmood_error *error) {
-    p->digests = malloc(mm_safetensors_count(p->set) * sizeof *p->digests);
-    if (!p->digests)
-        return mm_error_set(error, MMOOD_ERROR_MEMORY, "no memory for the weights' digests");
-    pthread_mutex_init(&p->lock, NULL);
-    mm_pool_run(pool, mm_pool_size(pool), work, p);
-    pthread_mutex_destroy(&p->lock);
-    if (p->status != MMOOD_OK && error)
-        *error = p->error;
-    return p->status;
+/* Takes kept weights into use, in place of what is there. Pages are read when they are needed. */
+static mmood_status use_kept(mm_weights *w, const char *path, const char *key, mmood_error *error) {
+    struct mm_weights_state *state = w->state;
+    const mm_plan *p = &state->plan;
+    kept_file k = {0};
+    mmood_status status = mm_map_open(&k.map, path, error);
+    if (status == MMOOD_OK)
+        status = mm_packed_parse(&k.packed, k.map.data, k.map.size, key, error);
+    if (status == MMOOD_OK)
+        status = view_all(&k, p, error);
+    char *copy = status == MMOOD_OK ? strdup(path) : NULL;
+    if (status == MMOOD_OK && !copy)
+        status = mm_error_set(error, MMOOD_ERROR_MEMORY, "no memory for a path");
+    if (status != MMOOD_OK) {
+        kept_free(&k, p->count);
+        return status;
+    }
+    for (size_t i = 0; i < p->count; i++)
+        if (p->entries[i].matrix) {
+            mm_matrix_free(*p->entries[i].matrix);
+            *p->entries[i].matrix = k.views[i];
+        }
+    free(k.views);
+    free(state->vectors);
+    state->vectors = NULL;
+    mm_plan_bind_vectors(p, k.packed->records[0].image.sections[MM_SECTION_WEIGHTS].data);
+    state->map = k.map;
+    state->packed = k.packed;
+    state->path = copy;
+    return MMOOD_OK;
 }
 
-mmood_status mm_weights_load(mm_weights **out, const mm_safetensors *set,
-                             const mm_clip_config *config, const mm_engine *engine,
-                             mmood_precision precision, mm_pool *pool, mmood_error *error) {
-    static const char tokens[] = "text_model.embeddings.token_embedding.weight";
-    *out = NULL;
+/* Writes what was packed. */
+static mmood_status keep(const mm_weights *w, const char *path, const char *key,
+                         mmood_error *error) {
+    const mm_plan *p = &w->state->plan;
+    mm_packed_record *records = calloc(p->count + 1, sizeof *records);
+    if (!records)
+        return mm_error_set(error, MMOOD_ERROR_MEMORY, "no memory to write packed weights");
+    records[0].image = (mm_matrix_image){.inputs = p->floats, .precision = MMOOD_PRECISION_F32};
+    records[0].image.sections[MM_SECTION_WEIGHTS] =
+        (mm_bytes){w->state->vectors, p->floats * sizeof *w->state->vectors};
+    size_t count = 1;
+    for (size_t i = 0; i < p->count; i++)
+        if (p->entries[i].matrix)
+            mm_matrix_describe(&records[count++].image, *p->entries[i].matrix);
+    mmood_status status = mm_packed_write(path, key, records, count, error);
+    free(records);
+    return status;
+}
+
+/* What the workers that check a tower's kept matrices share. */
+typedef struct check {
+    const struct mm_weights_state *state;
+    mm_tower_kind tower;
+    pthread_mutex_t lock;
+    size_t next_entry;
+    size_t next_record;
+    int damaged;
+} check;
+
+/* The record of the tower's next matrix; NULL when there is none. */
+static const mm_packed_record *next_record(check *c) {
+    const mm_plan *p = &c->state->plan;
+    const mm_packed_record *found = NULL;
+    pthread_mutex_lock(&c->lock);
+    for (; !found && !c->damaged && c->next_entry < p->count; c->next_entry++)
+        if (p->entries[c->next_entry].matrix) {
+            const mm_packed_record *record = &c->state->packed->records[1 + c->next_record++];
+            if (p->entries[c->next_entry].tower == c->tower)
+                found = record;
+        }
+    pthread_mutex_unlock(&c->lock);
+    return found;
+}
+
+static void check_work(void *context, int worker) {
+    check *c = context;
+    (void)worker;
+    for (const mm_packed_record *record; (record = next_record(c));)
+        if (!mm_packed_check(record)) {
+            pthread_mutex_lock(&c->lock);
+            c->damaged = 1;
+            pthread_mutex_unlock(&c->lock);
+        }
+}
+
+static int tower_is_sound(const struct mm_weights_state *state, mm_tower_kind tower,
+                          mm_pool *pool) {
+    check c = {.state = state, .tower = tower};
+    pthread_mutex_init(&c.lock, NULL);
+    mm_pool_run(pool, mm_pool_size(pool), check_work, &c);
+    pthread_mutex_destroy(&c.lock);
+    return !c.damaged;
+}
+
+mmood_status mm_weights_ready(const mm_weights *w, mm_tower_kind tower, mm_pool *pool,
+                              mmood_error *error) {
+    struct mm_weights_state *state = w->state;
+    mmood_status status = MMOOD_OK;
+    if (atomic_load(&state->ready[tower]))
+        return MMOOD_OK;
+    pthread_mutex_lock(&state->lock);
+    if (!atomic_load(&state->ready[tower]) && state->packed &&
+        !tower_is_sound(state, tower, pool)) {
+        say(&state->note, "%s has changed since it was written; the weights are packed anew",
+            state->path);
+        unlink(state->path);
+        status = mm_plan_run(&state->plan, tower == MM_TOWER_TEXT ? MM_RUN_TEXT : MM_RUN_VISION,
+                             NULL, NULL, pool, error);
+    }
+    if (status == MMOOD_OK)
+        atomic_store(&state->ready[tower], 1);
+    pthread_mutex_unlock(&state->lock);
+    return status;
+}
+
+/* ---- Loading ------------------------------------------------------------------------------- */
+
+/* Makes all from the tensors, and the digest if it is not known. */
+static mmood_status make_all(mm_weights *w, mm_pool *pool, mmood_error *error) {
+    struct mm_weights_state *state = w->state;
+    state->vectors = aligned_alloc(64, state->plan.floats * sizeof *state->vectors);
+    if (!state->vectors)
+        return mm_error_set(error, MMOOD_ERROR_MEMORY, "no memory for the model's vectors");
+    memset(state->vectors, 0, state->plan.floats * sizeof *state->vectors);
+    mm_plan_bind_vectors(&state->plan, state->vectors);
+    int what = w->digest[0] ? MM_RUN_ALL & ~MM_RUN_DIGEST : MM_RUN_ALL;
+    return mm_plan_run(&state->plan, what, state->vectors, w->digest, pool, error);
+}
+
+/* The digest, remembered or not. */
+static mmood_status find_digest(mm_weights *w, const mm_store *store, time_t opened, mm_pool *pool,
+                                mmood_error *error) {
+    mmood_error trouble;
+    if (mm_store_recall(w->digest, store)) {
+        mm_store_touch(store->memo);
+        return MMOOD_OK;
+    }
+    mmood_status status = mm_plan_run(&w->state->plan, MM_RUN_DIGEST, NULL, w->digest, pool, error);
+    if (status == MMOOD_OK && mm_store_remember(store, w->digest, opened, &trouble) != MMOOD_OK)
+        say(&w->state->note, "%s", trouble.message);
+    return status;
+}
+
+static mmood_status load_kept(mm_weights *w, const mm_weights_source *source, const mm_store *store,
+                              const char *path, const char *key, mm_pool *pool,
+                              mmood_error *error) {
+    mmood_error trouble;
+    const mm_note *note = &w->state->note;
+    if (use_kept(w, path, key, &trouble) == MMOOD_OK) {
+        mm_store_touch(path);
+        say(note, "packed weights are mapped from %s", path);
+        return MMOOD_OK;
+    }
+    if (mm_file_exists(path))
+        say(note, "%s: %s; the weights are packed anew", path, trouble.message);
+    mmood_status status = make_all(w, pool, error);
+    if (status == MMOOD_OK)
+        status = check_scale(*w->state->plan.scale, error);
+    if (status != MMOOD_OK)
+        return status;
+    mmood_status kept = keep(w, path, key, &trouble);
+    if (kept == MMOOD_OK) {
+        mm_store_trim(store->folder, path, MM_STORE_BYTES, source->opened);
+        kept = use_kept(w, path, key, &trouble); /* others share it, and it need not be swapped */
+    }
+    if (kept == MMOOD_OK)
+        say(note, "packed weights are kept in %s", path);
+    else
+        say(note, "packed weights are not kept: %s: %s", path, trouble.message);
+    return MMOOD_OK;
+}
+
+/* By way of the folder. */
+static mmood_status load_stored(mm_weights *w, const mm_weights_source *source, mm_store *store,
+                                mm_pool *pool, mmood_error *error) {
+    const mm_clip_config *config = source->config;
+    char engine[128], name[128];
+    mmood_status status = find_digest(w, store, source->opened, pool, error);
+    if (status != MMOOD_OK)
+        return status;
+    mm_engine_describe(engine, sizeof engine);
+    snprintf(name, sizeof name, "ViT-%d-%d-w%d-%s", config->image_size, config->patch_size,
+             config->vision.width, mmood_precision_name(source->precision));
+    mm_buffer key = {0};
+    mm_buffer_printf(&key, "weights %s, %s, %s", w->digest, mmood_precision_name(source->precision),
+                     engine);
+    char *path = key.failed ? NULL : mm_store_path(store, name, key.data);
+    status = path ? load_kept(w, source, store, path, key.data, pool, error)
+                  : mm_error_set(error, MMOOD_ERROR_MEMORY, "no memory for a path");
+    free(path);
+    mm_buffer_free(&key);
+    return status;
+}
+
+static mm_weights *weights_create(const mm_weights_source *source) {
     mm_weights *w = calloc(1, sizeof *w);
+    if (w)
+        w->state = calloc(1, sizeof *w->state);
+    if (!w || !w->state) {
+        free(w);
+        return NULL;
+    }
+    w->state->plan =
+        (mm_plan){.set = source->set, .engine = source->engine, .precision = source->precision};
+    w->state->note = source->note;
+    pthread_mutex_init(&w->state->lock, NULL);
+    return w;
+}
+
+mmood_status mm_weights_load(mm_weights **out, const mm_weights_source *source, mm_pool *pool,
+                             mmood_error *error) {
+    *out = NULL;
+    mm_weights *w = weights_create(source);
     if (!w)
         return mm_error_set(error, MMOOD_ERROR_MEMORY, "no memory for the model's weights");
-    plan p = {.set = set, .engine = engine, .precision = precision};
-    float *scale = NULL;
-    const size_t table[2] = {(size_t)config->vocabulary, (size_t)config->text.width};
-    mmood_status status = make_plan(&p, w, config, &scale, error);
+    mmood_status status = mm_plan_make(&w->state->plan, w, source->config, error);
+    mm_store store = {0};
+    if (status == MMOOD_OK && source->folder) {
+        mmood_error trouble;
+        if (mm_store_open(&store, source->folder, source->directory, source->set, &trouble) ==
+            MMOOD_OK)
+            status = load_stored(w, source, &store, pool, error);
+        else
+            say(&w->state->note, "packed weights are not kept: %s", trouble.message);
+        mm_store_free(&store);
+    }
+    if (status == MMOOD_OK && !w->state->vectors && !w->state->packed)
+        status = make_all(w, pool, error);
     if (status == MMOOD_OK)
-        status = bind(&w->tokens, set, tokens, 2, table, error);
-    if (status == MMOOD_OK)
-        status = check_plan(&p, error);
-    if (status == MMOOD_OK)
-        status = check_superfluous(&p, tokens, error);
-    if (status == MMOOD_OK)
-        status = check_tokens(w->tokens, error);
-    if (status == MMOOD_OK)
-        status = run_plan(&p, pool, error);
-    if (status == MMOOD_OK)
-        status = check_scale(*scale, error);
+        status = check_scale(*w->state->plan.scale, error);
     if (status == MMOOD_OK) {
-        mm_sha256 hash;
-        mm_sha256_init(&hash);
-        mm_sha256_update(&hash, p.digests, mm_safetensors_count(set) * sizeof *p.digests);
-        mm_sha256_finish(w->digest, &hash);
-        w->logit_scale = *scale;
+        w->logit_scale = *w->state->plan.scale;
+        w->tokens = w->state->plan.tokens;
         *out = w;
     } else {
         mm_weights_free(w);
     }
-    free(scale);
-    free(p.digests);
-    free(p.entries);
     return status;
 }
 
@@ -491,35 +350,31 @@ size_t mm_weights_bytes(const mm_weights *weights) {
            matrix_bytes(weights->patches);
 }
 
-static void norm_free(mm_norm *norm) {
-    free(norm->weight);
-    free(norm->bias);
-}
-
 static void tower_free(mm_tower *tower) {
     for (int i = 0; tower->blocks && i < tower->config.layers; i++) {
         mm_block *block = &tower->blocks[i];
-        norm_free(&block->norm1);
-        norm_free(&block->norm2);
         mm_matrix_free(block->qkv);
         mm_matrix_free(block->out);
         mm_matrix_free(block->up);
         mm_matrix_free(block->down);
     }
     free(tower->blocks);
-    norm_free(&tower->last);
     mm_matrix_free(tower->projection);
 }
 
 void mm_weights_free(mm_weights *weights) {
     if (!weights)
         return;
+    struct mm_weights_state *state = weights->state;
     tower_free(&weights->vision);
     tower_free(&weights->text);
     mm_matrix_free(weights->patches);
-    free(weights->class_embedding);
-    free(weights->vision_positions);
-    norm_free(&weights->before);
-    free(weights->text_positions);
+    mm_plan_free(&state->plan);
+    free(state->vectors);
+    mm_packed_free(state->packed);
+    mm_map_close(&state->map);
+    free(state->path);
+    pthread_mutex_destroy(&state->lock);
+    free(state);
     free(weights);
 }

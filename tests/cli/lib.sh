@@ -5,6 +5,7 @@ here=$PWD
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
 unset MMOOD_MODEL
+export XDG_CACHE_HOME="$work/xdg"
 failures=0 checks=0
 
 fail() {

@@ -316,6 +316,28 @@ says err "line 32"
 printf 'set,score\nid,1\n' >"$work/b.csv"
 expect 1 "$mmood" eval --from-csv "$work/b.csv"
 
+# ---- packed weights are kept, and mapped the next time
+expect 0 "$mmood" score "$work/d.mmood" $pictures/rgb.png --format json --no-cache -v
+lacks err "packed weights are"
+cp "$work/out" "$work/without"
+expect 0 "$mmood" score "$work/d.mmood" $pictures/rgb.png --format json --cache "$work/kept" -v
+says err "packed weights are kept in $work/kept/weights/"
+same "$work/out" "$work/without"
+expect 0 "$mmood" score "$work/d.mmood" $pictures/rgb.png --format json --cache "$work/kept" -v
+says err "packed weights are mapped from $work/kept/weights/"
+same "$work/out" "$work/without"
+for file in "$work/kept/weights"/*.packed; do printf 'damage' >"$file"; done
+expect 0 "$mmood" score "$work/d.mmood" $pictures/rgb.png --format json --cache "$work/kept" -v
+says err "packed anew"
+same "$work/out" "$work/without"
+expect 0 "$mmood" score "$work/d.mmood" $pictures/rgb.png --format json --cache "$work/id.txt" -v
+says err "packed weights are not kept"
+same "$work/out" "$work/without"
+expect 0 "$mmood" score "$work/d.mmood" $pictures/rgb.png --format json --cache "$work/id.txt"
+lacks err "packed weights"
+expect 0 env -u XDG_CACHE_HOME -u HOME "$mmood" score "$work/d.mmood" $pictures/rgb.png --format json
+same "$work/out" "$work/without"
+
 # ---- results that cannot be written
 if [ -e /dev/full ]; then
     checks=$((checks + 1))

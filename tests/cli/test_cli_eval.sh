@@ -6,7 +6,6 @@ set -u
 
 model=golden/b32-quick
 pictures=data/image
-export XDG_CACHE_HOME="$work/xdg"
 printf 'cat\nhot dog\n' >"$work/id.txt"
 printf 'wolf\ncar\n' >"$work/out.txt"
 expect 0 "$mmood" build -m $model --precision f32 --id "$work/id.txt" --outliers "$work/out.txt" -o "$work/d.mmood"
