@@ -128,12 +128,13 @@ static int write_configs(const char *directory, const shape *s) {
              "{\"model_type\":\"clip\",\"projection_dim\":%zu,\"text_config\":{\"hidden_size\":%zu,"
              "\"intermediate_size\":%zu,\"num_attention_heads\":%zu,\"num_hidden_layers\":%zu,"
              "\"hidden_act\":\"quick_gelu\",\"vocab_size\":%d,\"max_position_embeddings\":%d,"
-             "\"eos_token_id\":2},\"vision_config\":{\"hidden_size\":%zu,\"intermediate_size\":%zu,"
-             "\"num_attention_heads\":%zu,\"num_hidden_layers\":%zu,\"hidden_act\":\"quick_gelu\","
-             "\"image_size\":%zu,\"patch_size\":%zu}}",
+             "\"eos_token_id\":2,\"projection_dim\":%zu},\"vision_config\":{\"hidden_size\":%zu,"
+             "\"intermediate_size\":%zu,\"num_attention_heads\":%zu,\"num_hidden_layers\":%zu,"
+             "\"hidden_act\":\"quick_gelu\",\"image_size\":%zu,\"patch_size\":%zu,\"projection_"
+             "dim\":%zu}}",
              s->dimension, s->text, 4 * s->text, s->text / 64, s->text_layers, (int)VOCABULARY,
-             (int)CONTEXT, s->vision, 4 * s->vision, s->vision / 64, s->vision_layers, s->image,
-             s->patch);
+             (int)CONTEXT, s->dimension, s->vision, 4 * s->vision, s->vision / 64, s->vision_layers,
+             s->image, s->patch, s->dimension);
     if (!write_text(directory, "config.json", text))
         return 0;
     snprintf(text, sizeof text,
