@@ -258,7 +258,8 @@ MMOOD_API mmood_status mmood_session_embed_patches(float *out, float *patches,
                                                    mmood_error *error);
 
 /* Unit-length embeddings of `count` NUL-terminated texts to `out` [count, dimension]. Texts that
- * are too long are cut; `*truncated` (may be NULL) receives how many were. */
+ * are too long are cut; `*truncated` (may be NULL) receives how many were. Texts with the same
+ * tokens are embedded once. */
 MMOOD_API mmood_status mmood_session_embed_texts(float *out, size_t *truncated,
                                                  mmood_session *session, const char *const *texts,
                                                  size_t count, mmood_error *error);

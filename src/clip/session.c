@@ -151,7 +151,8 @@ typedef struct mm_job {
     mmood_session *session;
     const uint8_t *const *crops; /* pictures, or */
     const uint32_t *ids;         /* token ids of all texts, one after the other, */
-    const size_t *offsets;       /*   and where each begins */
+    const size_t *offsets;       /*   where each begins, */
+    const size_t *places;        /*   and which row of `out` is its; NULL: each its own */
     mm_item *items;
     mm_chunk *chunks;
     size_t chunk_count;
@@ -210,10 +211,12 @@ static void run_chunk(mm_lane *lane, const mm_job *job, const mm_chunk *chunk) {
         mm_tower_run(lane, &model->weights->text, items, chunk->count, 1);
     }
     mm_lane_share(&first, &last, lane, chunk->count);
-    for (size_t i = first; i < last && lane->status == MMOOD_OK; i++)
+    for (size_t i = first; i < last && lane->status == MMOOD_OK; i++) {
+        size_t row = job->places ? job->places[chunk->item + i] : chunk->item + i;
         lane->status =
-            to_unit(job->out + (chunk->item + i) * dimension,
-                    lane->activations->embedding + i * dimension, dimension, &lane->error);
+            to_unit(job->out + row * dimension, lane->activations->embedding + i * dimension,
+                    dimension, &lane->error);
+    }
     if (job->patches)
         run_patches(lane, job, chunk);
 }
@@ -390,53 +393,130 @@ mmood_status mmood_session_embed_patches(float *out, float *patches, mmood_sessi
     return embed_pictures(out, patches, session, crops, count, error);
 }
 
-/* Token ids of all texts in one list, each cut after the position where it is pooled: causal
- * attention never looks further. */
-static mmood_status tokenize_all(uint32_t *ids, size_t *offsets, size_t *truncated, mm_job *job,
-                                 const char *const *texts, size_t count, mmood_error *error) {
-    const mmood_model *model = job->session->model;
-    size_t at = 0;
+/* ---- Texts --------------------------------------------------------------------------------- */
+
+/* One text's token ids, cut after the position where it is pooled: causal attention never looks
+ * further. */
+typedef struct text {
+    const uint32_t *ids;
+    size_t tokens;
+    size_t row; /* of the result */
+} text;
+
+/* A call's texts. Long ones come first, so that a chunk's are about as long; of texts with the same
+ * ids only one is embedded. */
+typedef struct texts {
+    text *list;      /* [count], sorted */
+    uint32_t *ids;   /* as they came */
+    uint32_t *dealt; /* in the order of the list, without repetitions */
+    size_t *offsets; /* of those that are embedded, */
+    size_t *places;  /*   and their rows */
+} texts;
+
+static int by_length(const void *a, const void *b) {
+    const text *x = a, *y = b;
+    if (x->tokens != y->tokens)
+        return x->tokens < y->tokens ? 1 : -1;
+    for (size_t i = 0; i < x->tokens; i++)
+        if (x->ids[i] != y->ids[i])
+            return x->ids[i] < y->ids[i] ? -1 : 1;
+    return x->row < y->row ? -1 : x->row > y->row;
+}
+
+static int same_ids(const text *a, const text *b) {
+    return a->tokens == b->tokens && memcmp(a->ids, b->ids, a->tokens * sizeof *a->ids) == 0;
+}
+
+static void texts_free(texts *t) {
+    free(t->list);
+    free(t->ids);
+    free(t->dealt);
+    free(t->offsets);
+    free(t->places);
+}
+
+static mmood_status texts_create(texts *t, size_t count, size_t context, mmood_error *error) {
+    *t = (texts){0};
+    if (count < SIZE_MAX / sizeof *t->ids / context && count < SIZE_MAX / sizeof *t->list) {
+        t->list = malloc(count * sizeof *t->list);
+        t->ids = malloc(count * context * sizeof *t->ids);
+        t->dealt = malloc(count * context * sizeof *t->dealt);
+        t->offsets = malloc(count * sizeof *t->offsets);
+        t->places = malloc(count * sizeof *t->places);
+    }
+    if (t->list && t->ids && t->dealt && t->offsets && t->places)
+        return MMOOD_OK;
+    return mm_error_set(error, MMOOD_ERROR_MEMORY, "no memory for %zu texts", count);
+}
+
+static mmood_status tokenize_all(texts *t, size_t *truncated, const mmood_model *model,
+                                 const char *const *strings, size_t count, mmood_error *error) {
+    uint32_t *ids = t->ids;
     for (size_t i = 0; i < count; i++) {
         size_t tokens;
         int cut;
         mmood_status status =
-            mmood_model_tokenize(ids + at, &tokens, &cut, model, texts[i], strlen(texts[i]), error);
+            mmood_model_tokenize(ids, &tokens, &cut, model, strings[i], strlen(strings[i]), error);
         if (status != MMOOD_OK)
             return mm_error_prefix(error, status, "text %zu", i);
         if (truncated && cut)
             ++*truncated;
-        job->items[i].pooled = mm_model_eot_position(model, ids + at, tokens);
-        job->items[i].tokens = job->items[i].pooled + 1;
-        offsets[i] = at;
-        at += job->items[i].tokens;
+        t->list[i] = (text){ids, mm_model_eot_position(model, ids, tokens) + 1, i};
+        ids += t->list[i].tokens;
     }
     return MMOOD_OK;
 }
 
+/* Sorts, and gives the job each text that is not the same as the one before; how many these are. */
+static size_t deal_texts(texts *t, mm_job *job, size_t count) {
+    size_t unique = 0, at = 0;
+    qsort(t->list, count, sizeof *t->list, by_length);
+    for (size_t i = 0; i < count; i++) {
+        const text *x = &t->list[i];
+        if (i > 0 && same_ids(x, x - 1))
+            continue;
+        memcpy(t->dealt + at, x->ids, x->tokens * sizeof *x->ids);
+        t->offsets[unique] = at;
+        t->places[unique] = x->row;
+        job->items[unique].tokens = x->tokens;
+        job->items[unique++].pooled = x->tokens - 1;
+        at += x->tokens;
+    }
+    job->ids = t->dealt;
+    job->offsets = t->offsets;
+    job->places = t->places;
+    return unique;
+}
+
+/* The rows of texts that are the same as the one before. */
+static void copy_rows(float *out, const texts *t, size_t count, size_t dimension) {
+    for (size_t i = 1; i < count; i++)
+        if (same_ids(&t->list[i], &t->list[i - 1]))
+            memcpy(out + t->list[i].row * dimension, out + t->list[i - 1].row * dimension,
+                   dimension * sizeof *out);
+}
+
 mmood_status mmood_session_embed_texts(float *out, size_t *truncated, mmood_session *session,
-                                       const char *const *texts, size_t count, mmood_error *error) {
+                                       const char *const *strings, size_t count,
+                                       mmood_error *error) {
     if (truncated)
         *truncated = 0;
     if (count == 0)
         return MMOOD_OK;
     mm_job job;
+    texts t;
+    const mmood_model *model = session->model;
     mmood_status status = job_create(&job, session, out, count, error);
     if (status != MMOOD_OK)
         return status;
-    size_t context = (size_t)session->model->config.context;
-    uint32_t *ids =
-        count < SIZE_MAX / sizeof *ids / context ? malloc(count * context * sizeof *ids) : NULL;
-    size_t *offsets = malloc(count * sizeof *offsets);
-    if (!ids || !offsets)
-        status = mm_error_set(error, MMOOD_ERROR_MEMORY, "no memory for %zu texts", count);
+    status = texts_create(&t, count, (size_t)model->config.context, error);
     if (status == MMOOD_OK)
-        status = tokenize_all(ids, offsets, truncated, &job, texts, count, error);
-    job.ids = ids;
-    job.offsets = offsets;
+        status = tokenize_all(&t, truncated, model, strings, count, error);
     if (status == MMOOD_OK)
-        status = run_job(&job, count, error);
-    free(ids);
-    free(offsets);
+        status = run_job(&job, deal_texts(&t, &job, count), error);
+    if (status == MMOOD_OK)
+        copy_rows(out, &t, count, (size_t)model->config.dimension);
+    texts_free(&t);
     job_free(&job);
     return status;
 }

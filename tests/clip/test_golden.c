@@ -219,6 +219,36 @@ static void test_neighbours_change_nothing(void **unused) {
     }
 }
 
+/* Texts that come several times, some spelt otherwise but with the same tokens: each gets its row.
+ */
+static void check_repeated(mmood_precision precision) {
+    static const char *const texts[] = {"dog", "a cat", "dog", "a  CAT ", "dog", "", "a cat", ""};
+    enum { COUNT = sizeof texts / sizeof *texts };
+    golden g;
+    mmood_error error;
+    if (golden_open(&g, "b32-quick", precision, 2) != MMOOD_OK)
+        return;
+    size_t d = (size_t)g.info.dimension;
+    float *together = malloc(COUNT * d * sizeof *together), *alone = malloc(d * sizeof *alone);
+    assert_ok(mmood_session_embed_texts(together, NULL, g.session, texts, COUNT, &error), error);
+    for (size_t i = 0; i < COUNT; i++) {
+        assert_ok(mmood_session_embed_texts(alone, NULL, g.session, &texts[i], 1, &error), error);
+        assert_same(&g, alone, together + i * d, d);
+    }
+    assert_memory_equal(together, together + 2 * d, d * sizeof *alone);
+    assert_memory_equal(together + d, together + 3 * d, d * sizeof *alone);
+    assert_memory_equal(together + 5 * d, together + 7 * d, d * sizeof *alone);
+    free(together);
+    free(alone);
+    golden_close(&g);
+}
+
+static void test_repeated_texts(void **unused) {
+    (void)unused;
+    check_repeated(MMOOD_PRECISION_F32);
+    check_repeated(MMOOD_PRECISION_BF16);
+}
+
 /* Labels that differ get different embeddings (a pooling rule gone wrong gives them all the same),
  * and what is cut off a long text does not matter. */
 static void test_texts_differ(void **unused) {
@@ -371,6 +401,7 @@ int main(void) {
         cmocka_unit_test(test_int8),
         cmocka_unit_test(test_token_ids),
         cmocka_unit_test(test_neighbours_change_nothing),
+        cmocka_unit_test(test_repeated_texts),
         cmocka_unit_test(test_texts_differ),
         cmocka_unit_test(test_patches),
         cmocka_unit_test(test_patches_together),
