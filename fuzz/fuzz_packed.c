@@ -1,7 +1,8 @@
-/* fuzz_packed.c - files of packed weights: as they are, and with a seal that fits, so that what is
- * behind it is reached. What parses is read through. */
+/* fuzz_packed.c - files of packed weights and tokenizers' tables: as they are, and with a seal that
+ * fits, so that what is behind it is reached. What parses is read through and encodes a text. */
 #include "base/sha256.h"
 #include "clip/packed.h"
+#include "clip/tokenizer_internal.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -20,6 +21,14 @@ static void parse(const uint8_t *file, size_t size) {
         sound += (size_t)mm_packed_check(&packed->records[i]);
     if (sound > packed->count)
         abort();
+    mm_tokenizer *tokenizer;
+    if (mm_tokenizer_from_record(&tokenizer, &packed->records[0], &error) == MMOOD_OK) {
+        uint32_t ids[16];
+        size_t count;
+        static const char text[] = "a photo of abc ab";
+        mm_tokenizer_encode(ids, &count, NULL, tokenizer, text, sizeof text - 1, 16, &error);
+        mm_tokenizer_free(tokenizer);
+    }
     mm_packed_free(packed);
 }
 

@@ -28,6 +28,18 @@ def checksum(data):
     return total
 
 
+def tables(merges, change=None):
+    """A tokenizer's tables as src/clip/tokenizer_kept.c keeps them: 300 tokens, the last two of them special."""
+    table = b"".join(struct.pack("<4I", *merge) for merge in merges)
+    specials = b"".join(struct.pack("<3I", i, 0, len(text)) + text for i, text in ((298, b"<s>"), (299, b"<e>")))
+
+    def numbers(all_numbers):
+        all_numbers[0:4] = [300, 2, 0, 298 << 32 | 299]
+        if change:
+            change(all_numbers)
+    return packed([(table, struct.pack("<512I", *range(256), *range(256)), specials)], change=numbers)
+
+
 def packed(sections, key=b"weights", change=None, order=0x0102030405060708, shift=0):
     """`sections`: for each record its first ones, the others are empty. `change` gets the list of numbers of all records."""
     first = 128 + (len(key) + 7) // 8 * 8
@@ -59,7 +71,15 @@ def main():
             numbers[at] = value
         return change
 
+    free = (0, 0, 0xFFFFFFFF, 0)
+    merges = [(97, 98, 0, 256), free, (256, 99, 1, 257), free]
     files = {
+        "tables": tables(merges),
+        "tables_full": tables([(97, 98, 0, 256), (1, 2, 2, 3), (256, 99, 1, 257), (4, 5, 3, 6)]),
+        "tables_three": tables(merges[:3]),
+        "tables_beyond": tables([(97, 98, 0, 300), free]),
+        "tables_small": tables(merges, put(0, 299)),
+        "tables_specials": tables(merges, put(1, 3)),
         "sound": packed(two),
         "one": packed([(b"", b"")]),
         "none": packed([]),

@@ -15,6 +15,8 @@ void mm_sha256_init(mm_sha256 *hash) {
 void mm_sha256_update(mm_sha256 *hash, const void *data, size_t size) {
     const uint8_t *p = data;
     size_t used = (size_t)(hash->length % 64);
+    if (size == 0)
+        return; /* `data` may be NULL */
     hash->length += size;
     if (used > 0) {
         size_t room = 64 - used;

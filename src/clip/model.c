@@ -166,6 +166,7 @@ mmood_status mmood_model_open(mmood_model **out, const char *directory,
                               const mmood_model_options *options, mmood_error *error) {
     *out = NULL;
     mmood_model_options chosen = options ? *options : mmood_model_options_default();
+    const mm_note note = {chosen.note, chosen.note_context};
     if (!directory)
         return mm_error_set(error, MMOOD_ERROR_ARGUMENT, "no model directory was given");
     mmood_model *model = calloc(1, sizeof *model);
@@ -186,7 +187,7 @@ mmood_status mmood_model_open(mmood_model **out, const char *directory,
     if (status == MMOOD_OK)
         status = apply_resample(&model->preprocess, chosen.resample, error);
     if (status == MMOOD_OK)
-        status = mm_tokenizer_open(&model->tokenizer, directory, error);
+        status = mm_tokenizer_open_kept(&model->tokenizer, directory, chosen.cache, &note, error);
     if (status == MMOOD_OK)
         status = check_fit(model, error);
     if (status == MMOOD_OK)

@@ -118,8 +118,8 @@ mmood_status mm_store_remember(const mm_store *store, const char *digest, time_t
     return status == MMOOD_OK ? status : mm_error_prefix(error, status, "%s", store->memo);
 }
 
-char *mm_store_path(const mm_store *store, const char *name, const char *key) {
-    return path_of(store->folder, name, key, ".packed");
+char *mm_store_path(const char *folder, const char *name, const char *key) {
+    return path_of(folder, name, key, ".packed");
 }
 
 void mm_store_touch(const char *path) {

@@ -36,8 +36,8 @@ int mm_store_recall(char digest[65], const mm_store *store);
 mmood_status mm_store_remember(const mm_store *store, const char *digest, time_t now,
                                mmood_error *error);
 
-/* The path of packed weights; NULL if memory is out. The caller frees it. */
-char *mm_store_path(const mm_store *store, const char *name, const char *key);
+/* The path of a .packed file; NULL if memory is out. The caller frees it. */
+char *mm_store_path(const char *folder, const char *name, const char *key);
 
 /* Marks a file as used now. */
 void mm_store_touch(const char *path);

@@ -3,6 +3,7 @@
 #ifndef MM_CLIP_TOKENIZER_H
 #define MM_CLIP_TOKENIZER_H
 
+#include "clip/note.h"
 #include "mmood.h"
 
 /* Immutable once opened; any number of threads may encode with it. */
@@ -10,6 +11,11 @@ typedef struct mm_tokenizer mm_tokenizer;
 
 /* Reads tokenizer.json if `directory` has it, else vocab.json and merges.txt. */
 mmood_status mm_tokenizer_open(mm_tokenizer **out, const char *directory, mmood_error *error);
+
+/* The same by way of a folder (store.h; may be NULL), where the tables are kept by the contents of
+ * these files: reading them takes a few milliseconds, making them fifty. */
+mmood_status mm_tokenizer_open_kept(mm_tokenizer **out, const char *directory, const char *folder,
+                                    const mm_note *note, mmood_error *error);
 
 /* From the bytes of a tokenizer.json, or of vocab.json and merges.txt. */
 mmood_status mm_tokenizer_parse_json(mm_tokenizer **out, const void *data, size_t size,

@@ -92,12 +92,12 @@ static mmood_status read_vocab(mm_tokenizer *t, const json_t *vocab, mmood_error
 static void add_merge(mm_tokenizer *t, uint32_t left, uint32_t right, uint32_t rank,
                       uint32_t merged) {
     size_t slot = mm_merge_slot(left, right, t->merge_mask);
-    while (t->merges[slot].rank != UINT32_MAX) {
-        if (t->merges[slot].left == left && t->merges[slot].right == right)
+    while (t->own_merges[slot].rank != UINT32_MAX) {
+        if (t->own_merges[slot].left == left && t->own_merges[slot].right == right)
             break; /* a pair that comes twice has its later rank, as in Hugging Face's */
         slot = (slot + 1) & t->merge_mask;
     }
-    t->merges[slot] = (mm_merge){left, right, rank, merged};
+    t->own_merges[slot] = (mm_merge){left, right, rank, merged};
 }
 
 static mmood_status reserve_merges(mm_tokenizer *t, size_t count, mmood_error *error) {
@@ -107,11 +107,11 @@ static mmood_status reserve_merges(mm_tokenizer *t, size_t count, mmood_error *e
                             (int)MAX_MERGES);
     while (slots < 2 * count)
         slots *= 2;
-    t->merges = malloc(slots * sizeof *t->merges);
+    t->merges = t->own_merges = malloc(slots * sizeof *t->own_merges);
     if (!t->merges)
         return mm_error_set(error, MMOOD_ERROR_MEMORY, "no memory for %zu merges", count);
     for (size_t i = 0; i < slots; i++)
-        t->merges[i].rank = UINT32_MAX;
+        t->own_merges[i].rank = UINT32_MAX;
     t->merge_mask = slots - 1;
     return MMOOD_OK;
 }
@@ -331,31 +331,45 @@ mmood_status mm_tokenizer_parse_files(mm_tokenizer **out, const void *vocab, siz
     return status;
 }
 
+mmood_status mm_tokenizer_read(mm_tokenizer_files *out, const char *directory, mmood_error *error) {
+    *out = (mm_tokenizer_files){0};
+    if (mm_file_exists_in(directory, "tokenizer.json"))
+        return mm_file_read_in(&out->vocab, &out->vocab_size, directory, "tokenizer.json", MAX_FILE,
+                               error);
+    if (!mm_file_exists_in(directory, "vocab.json"))
+        return mm_error_set(error, MMOOD_ERROR_IO,
+                            "there is no tokenizer: neither tokenizer.json nor vocab.json with "
+                            "merges.txt");
+    mmood_status status =
+        mm_file_read_in(&out->vocab, &out->vocab_size, directory, "vocab.json", MAX_FILE, error);
+    if (status == MMOOD_OK)
+        status = mm_file_read_in(&out->merges, &out->merges_size, directory, "merges.txt", MAX_FILE,
+                                 error);
+    return status;
+}
+
+mmood_status mm_tokenizer_parse(mm_tokenizer **out, const mm_tokenizer_files *files,
+                                mmood_error *error) {
+    if (files->merges)
+        return mm_tokenizer_parse_files(out, files->vocab, files->vocab_size, files->merges,
+                                        files->merges_size, error);
+    mmood_status status = mm_tokenizer_parse_json(out, files->vocab, files->vocab_size, error);
+    return status == MMOOD_OK ? status : mm_error_prefix(error, status, "tokenizer.json");
+}
+
+void mm_tokenizer_files_free(mm_tokenizer_files *files) {
+    free(files->vocab);
+    free(files->merges);
+    *files = (mm_tokenizer_files){0};
+}
+
 mmood_status mm_tokenizer_open(mm_tokenizer **out, const char *directory, mmood_error *error) {
     *out = NULL;
-    uint8_t *data = NULL, *merges = NULL;
-    size_t size, merges_size;
-    mmood_status status;
-    if (mm_file_exists_in(directory, "tokenizer.json")) {
-        status = mm_file_read_in(&data, &size, directory, "tokenizer.json", MAX_FILE, error);
-        if (status == MMOOD_OK) {
-            status = mm_tokenizer_parse_json(out, data, size, error);
-            if (status != MMOOD_OK)
-                mm_error_prefix(error, status, "tokenizer.json");
-        }
-    } else if (mm_file_exists_in(directory, "vocab.json")) {
-        status = mm_file_read_in(&data, &size, directory, "vocab.json", MAX_FILE, error);
-        if (status == MMOOD_OK)
-            status =
-                mm_file_read_in(&merges, &merges_size, directory, "merges.txt", MAX_FILE, error);
-        if (status == MMOOD_OK)
-            status = mm_tokenizer_parse_files(out, data, size, merges, merges_size, error);
-    } else
-        status = mm_error_set(error, MMOOD_ERROR_IO,
-                              "there is no tokenizer: neither tokenizer.json nor vocab.json with "
-                              "merges.txt");
-    free(data);
-    free(merges);
+    mm_tokenizer_files files;
+    mmood_status status = mm_tokenizer_read(&files, directory, error);
+    if (status == MMOOD_OK)
+        status = mm_tokenizer_parse(out, &files, error);
+    mm_tokenizer_files_free(&files);
     return status;
 }
 
@@ -364,6 +378,7 @@ void mm_tokenizer_free(mm_tokenizer *tokenizer) {
         return;
     for (size_t i = 0; i < tokenizer->special_count; i++)
         free(tokenizer->specials[i].text);
-    free(tokenizer->merges);
+    free(tokenizer->own_merges);
+    mm_map_close(&tokenizer->map);
     free(tokenizer);
 }

@@ -5,23 +5,13 @@
 #include "clip/store.h"
 
 #include <math.h>
-#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
-__attribute__((format(printf, 2, 3))) static void say(const mm_note *note, const char *format,
-                                                      ...) {
-    char text[2048];
-    va_list arguments;
-    if (!note->say)
-        return;
-    va_start(arguments, format);
-    vsnprintf(text, sizeof text, format, arguments);
-    va_end(arguments);
-    note->say(note->context, text);
-}
+/* Changes whenever anything but oneDNN packs weights otherwise, as int8.c does. */
+enum { MM_PACKING = 1 };
 
 /* The stored value is a logarithm: about 4.6 in trained models. */
 static mmood_status check_scale(float scale, mmood_error *error) {
@@ -191,8 +181,9 @@ mmood_status mm_weights_ready(const mm_weights *w, mm_tower_kind tower, mm_pool 
     pthread_mutex_lock(&state->lock);
     if (!atomic_load(&state->ready[tower]) && state->packed &&
         !tower_is_sound(state, tower, pool)) {
-        say(&state->note, "%s has changed since it was written; the weights are packed anew",
-            state->path);
+        mm_note_say(&state->note,
+                    "%s has changed since it was written; the weights are packed anew",
+                    state->path);
         unlink(state->path);
         status = mm_plan_run(&state->plan, tower == MM_TOWER_TEXT ? MM_RUN_TEXT : MM_RUN_VISION,
                              NULL, NULL, pool, error);
@@ -227,7 +218,7 @@ static mmood_status find_digest(mm_weights *w, const mm_store *store, time_t ope
     }
     mmood_status status = mm_plan_run(&w->state->plan, MM_RUN_DIGEST, NULL, w->digest, pool, error);
     if (status == MMOOD_OK && mm_store_remember(store, w->digest, opened, &trouble) != MMOOD_OK)
-        say(&w->state->note, "%s", trouble.message);
+        mm_note_say(&w->state->note, "%s", trouble.message);
     return status;
 }
 
@@ -238,11 +229,11 @@ static mmood_status load_kept(mm_weights *w, const mm_weights_source *source, co
     const mm_note *note = &w->state->note;
     if (use_kept(w, path, key, &trouble) == MMOOD_OK) {
         mm_store_touch(path);
-        say(note, "packed weights are mapped from %s", path);
+        mm_note_say(note, "packed weights are mapped from %s", path);
         return MMOOD_OK;
     }
     if (mm_file_exists(path))
-        say(note, "%s: %s; the weights are packed anew", path, trouble.message);
+        mm_note_say(note, "%s: %s; the weights are packed anew", path, trouble.message);
     mmood_status status = make_all(w, pool, error);
     if (status == MMOOD_OK)
         status = check_scale(*w->state->plan.scale, error);
@@ -254,9 +245,9 @@ static mmood_status load_kept(mm_weights *w, const mm_weights_source *source, co
         kept = use_kept(w, path, key, &trouble); /* others share it, and it need not be swapped */
     }
     if (kept == MMOOD_OK)
-        say(note, "packed weights are kept in %s", path);
+        mm_note_say(note, "packed weights are kept in %s", path);
     else
-        say(note, "packed weights are not kept: %s: %s", path, trouble.message);
+        mm_note_say(note, "packed weights are not kept: %s: %s", path, trouble.message);
     return MMOOD_OK;
 }
 
@@ -272,9 +263,9 @@ static mmood_status load_stored(mm_weights *w, const mm_weights_source *source, 
     snprintf(name, sizeof name, "ViT-%d-%d-w%d-%s", config->image_size, config->patch_size,
              config->vision.width, mmood_precision_name(source->precision));
     mm_buffer key = {0};
-    mm_buffer_printf(&key, "weights %s, %s, %s", w->digest, mmood_precision_name(source->precision),
-                     engine);
-    char *path = key.failed ? NULL : mm_store_path(store, name, key.data);
+    mm_buffer_printf(&key, "weights %s, %s, packing %d, %s", w->digest,
+                     mmood_precision_name(source->precision), (int)MM_PACKING, engine);
+    char *path = key.failed ? NULL : mm_store_path(store->folder, name, key.data);
     status = path ? load_kept(w, source, store, path, key.data, pool, error)
                   : mm_error_set(error, MMOOD_ERROR_MEMORY, "no memory for a path");
     free(path);
@@ -311,7 +302,7 @@ mmood_status mm_weights_load(mm_weights **out, const mm_weights_source *source, 
             MMOOD_OK)
             status = load_stored(w, source, &store, pool, error);
         else
-            say(&w->state->note, "packed weights are not kept: %s", trouble.message);
+            mm_note_say(&w->state->note, "packed weights are not kept: %s", trouble.message);
         mm_store_free(&store);
     }
     if (status == MMOOD_OK && !w->state->vectors && !w->state->packed)

@@ -6,6 +6,7 @@
 
 #include "base/pool.h"
 #include "clip/config.h"
+#include "clip/note.h"
 #include "clip/onednn.h"
 #include "clip/safetensors.h"
 
@@ -49,12 +50,6 @@ typedef struct mm_weights {
 
 /* The towers, in the order in which they are packed. */
 typedef enum mm_tower_kind { MM_TOWER_TEXT, MM_TOWER_VISION, MM_TOWER_COUNT } mm_tower_kind;
-
-/* Who is told what became of kept weights, in words; `say` may be NULL. */
-typedef struct mm_note {
-    void (*say)(void *context, const char *text);
-    void *context;
-} mm_note;
 
 typedef struct mm_weights_source {
     const mm_safetensors *set; /* must outlive the weights, as must `engine` */

@@ -4,12 +4,14 @@
 #include "test.h"
 
 #include "base/file.h"
-#include "clip/tokenizer.h"
+#include "clip/tokenizer_internal.h"
 
+#include <dirent.h>
 #include <jansson.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 static mm_tokenizer *clip; /* the real vocabulary */
 
@@ -353,8 +355,131 @@ static void test_bad_files(void **unused) {
     }
 }
 
+/* The tables' file in a folder, or NULL. */
+static char *find_tables(const char *folder) {
+    char *path = NULL;
+    DIR *entries = opendir(folder);
+    for (struct dirent *entry; entries && (entry = readdir(entries));)
+        if (strncmp(entry->d_name, "tokenizer-", 10) == 0) {
+            assert_null(path);
+            path = mm_path_join(folder, entry->d_name);
+        }
+    if (entries)
+        closedir(entries);
+    return path;
+}
+
+static void assert_encodes(const mm_tokenizer *a, const mm_tokenizer *b) {
+    static const char *const texts[] = {"a photo of a cat", "", "gr\xc3\xbcn Gru\xc3\x9f! 12345 ?",
+                                        "<|endoftext|>x",
+                                        "antidisestablishmentarianism \xf0\x9f\x90\x88"};
+    for (size_t i = 0; i < sizeof texts / sizeof *texts; i++) {
+        uint32_t x[77], y[77];
+        size_t n, m;
+        mmood_error error;
+        assert_ok(mm_tokenizer_encode(x, &n, NULL, a, texts[i], strlen(texts[i]), 77, &error),
+                  error);
+        assert_ok(mm_tokenizer_encode(y, &m, NULL, b, texts[i], strlen(texts[i]), 77, &error),
+                  error);
+        assert_int_equal(n, m);
+        assert_memory_equal(x, y, n * sizeof *x);
+    }
+    assert_int_equal(mm_tokenizer_vocabulary(a), mm_tokenizer_vocabulary(b));
+    assert_int_equal(mm_tokenizer_bos(a), mm_tokenizer_bos(b));
+    assert_int_equal(mm_tokenizer_eot(a), mm_tokenizer_eot(b));
+}
+
+static void count_notes(void *context, const char *text) {
+    (void)text;
+    ++*(int *)context;
+}
+
+/* By way of a folder: the same ids; a damaged file is written anew; other files have another. */
+static void test_kept(void **unused) {
+    (void)unused;
+    static const char *const models[] = {"../models/demo", "golden/slow-tokenizer"};
+    int notes = 0;
+    mm_note note = {count_notes, &notes};
+    mmood_error error;
+    for (size_t i = 0; i < 2; i++) {
+        char folder[] = "tokenizer-test.XXXXXX";
+        mm_tokenizer *plain, *kept;
+        assert_non_null(mkdtemp(folder));
+        assert_ok(mm_tokenizer_open(&plain, models[i], &error), error);
+        for (int round = 0; round < 5; round++) {
+            assert_ok(mm_tokenizer_open_kept(&kept, models[i], folder, &note, &error), error);
+            assert_encodes(plain, kept);
+            mm_tokenizer_free(kept);
+            char *path = find_tables(folder);
+            assert_non_null(path);
+            uint8_t *data;
+            size_t size;
+            assert_ok(mm_file_read(&data, &size, path, 1 << 26, &error), error);
+            if (round == 1)
+                data[size / 2] ^= 1;
+            if (round == 1 || round == 3)
+                assert_ok(mm_file_write_cached(path, data, round == 1 ? size : size / 2, &error),
+                          error);
+            assert_int_equal(notes, (int)(2 * i) + (round > 1) + (round > 3));
+            if (round == 4)
+                unlink(path);
+            free(data);
+            free(path);
+        }
+        rmdir(folder);
+        mm_tokenizer_free(plain);
+    }
+    mm_tokenizer *tokenizer;
+    assert_ok(
+        mm_tokenizer_open_kept(&tokenizer, models[0], "golden/f16/config.json/x", &note, &error),
+        error);
+    assert_int_equal(notes, 5);
+    mm_tokenizer_free(tokenizer);
+    assert_int_equal(mm_tokenizer_open_kept(&tokenizer, "data", "data", &note, &error),
+                     MMOOD_ERROR_IO);
+}
+
+/* Tables that would lead out of bounds or round and round are refused. */
+static void test_impossible_tables(void **unused) {
+    (void)unused;
+    mm_merge merges[4] = {{1, 2, 0, 3}, {0, 0, UINT32_MAX, 0}, {0, 0, UINT32_MAX, 0}, {3, 1, 1, 4}};
+    uint32_t bytes[512] = {0};
+    uint32_t specials[4] = {4, 1, 2, 0x6261};
+    mm_packed_record good = {.image = {.inputs = 5, .outputs = 1, .layout = (uint64_t)3 << 32 | 4}};
+    good.image.sections[0] = (mm_bytes){merges, sizeof merges};
+    good.image.sections[1] = (mm_bytes){bytes, sizeof bytes};
+    good.image.sections[2] = (mm_bytes){specials, 14};
+    mm_tokenizer *t;
+    mmood_error error;
+    assert_ok(mm_tokenizer_from_record(&t, &good, &error), error);
+    mm_tokenizer_free(t);
+#define REFUSED(change, undo)                                                                      \
+    do {                                                                                           \
+        mm_packed_record record = good;                                                            \
+        change;                                                                                    \
+        assert_int_equal(mm_tokenizer_from_record(&t, &record, &error), MMOOD_ERROR_FORMAT);       \
+        assert_null(t);                                                                            \
+        undo;                                                                                      \
+    } while (0)
+    REFUSED(record.image.inputs = 4, (void)0);
+    REFUSED(record.image.outputs = 2, (void)0);
+    REFUSED(record.image.outputs = 1000, (void)0);
+    REFUSED(record.image.layout = 5, (void)0);
+    REFUSED(record.image.sections[0].size = 3 * sizeof *merges, (void)0);
+    REFUSED(record.image.sections[0].size = 0, (void)0);
+    REFUSED(record.image.sections[0].size = sizeof *merges, (void)0); /* no empty slot */
+    REFUSED(record.image.sections[1].size = 2044, (void)0);
+    REFUSED(record.image.sections[2].size = 13, (void)0);
+    REFUSED(merges[0].merged = 5, merges[0].merged = 3);
+    REFUSED(bytes[511] = 5, bytes[511] = 0);
+    REFUSED(specials[0] = 5, specials[0] = 4);
+    REFUSED(specials[2] = 0, specials[2] = 2);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_kept),
+        cmocka_unit_test(test_impossible_tables),
         cmocka_unit_test(test_golden),
         cmocka_unit_test(test_contractions),
         cmocka_unit_test(test_underscores_and_digits),
