@@ -291,6 +291,7 @@ class Comparison:
                    for precision, (runtime, exact) in self.scorers()]
         manual = subprocess.run([f"{self.build}/mmood", "score", "--help"], capture_output=True, text=True).stdout
         if "--cache" in manual:
+            scorers = [(name, exact, command + ["--no-cache"] * name.startswith("mmood ")) for name, exact, command in scorers]
             scorers += [(f"mmood {exact}, cached", exact, [*self.scoring("mmood", exact, model, detector, picture), "--cache",
                                                             f"{self.folder}/out/cache"]) for exact in PEERS]
         best = {}

@@ -1,4 +1,4 @@
-/* file.c - memory maps, whole-file reads and atomic writes on POSIX. */
+/* file.c - memory maps and pages, whole-file reads and atomic writes on POSIX. */
 #ifndef _DEFAULT_SOURCE
 #define _DEFAULT_SOURCE /* realpath, madvise */
 #endif
@@ -79,6 +79,16 @@ void mm_map_forget(const void *data, size_t size) {
     uintptr_t from = (first + page - 1) / page * page, to = (first + size) / page * page;
     if (from < to)
         madvise((void *)from, to - from, MADV_DONTNEED);
+}
+
+void *mm_pages_take(size_t size) {
+    void *pages = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    return pages == MAP_FAILED ? NULL : pages;
+}
+
+void mm_pages_give(void *pages, size_t size) {
+    if (pages)
+        munmap(pages, size);
 }
 
 mmood_status mm_file_read(uint8_t **out, size_t *size, const char *path, size_t limit,

@@ -30,6 +30,11 @@ void mm_map_close(mm_map *map);
  * read again when they are used again. */
 void mm_map_forget(const void *data, size_t size);
 
+/* Memory of whole pages, all zero; NULL if there is none. For what is large: given back, it is the
+ * system's at once, where free() may keep it. */
+void *mm_pages_take(size_t size);
+void mm_pages_give(void *pages, size_t size);
+
 /* Reads a whole file of at most `limit` bytes into memory that the caller frees; one NUL byte
  * follows the contents and is not counted in `*size`. */
 mmood_status mm_file_read(uint8_t **out, size_t *size, const char *path, size_t limit,

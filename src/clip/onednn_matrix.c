@@ -3,6 +3,7 @@
 #include "clip/onednn_internal.h"
 
 #include "base/error.h"
+#include "base/file.h"
 
 #include <string.h>
 
@@ -130,7 +131,7 @@ static mmood_status pack(mm_matrix **out, const mm_engine *engine,
         if (!sources[i])
             continue;
         size_t size = section_size(matrix, (mm_section)i);
-        matrix->owned[i] = aligned(size);
+        matrix->owned[i] = mm_pages_take(size + MM_ALIGN);
         if (!matrix->owned[i]) {
             mm_matrix_free(matrix);
             return mm_error_set(error, MMOOD_ERROR_MEMORY, "no memory for %zu x %zu weights",
@@ -262,6 +263,6 @@ void mm_matrix_free(mm_matrix *matrix) {
         dnnl_memory_destroy(matrix->weights);
     desc_free(&matrix->desc);
     for (int i = 0; i < MM_SECTION_COUNT; i++)
-        free(matrix->owned[i]);
+        mm_pages_give(matrix->owned[i], matrix->sections[i].size + MM_ALIGN);
     free(matrix);
 }
