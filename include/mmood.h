@@ -191,6 +191,9 @@ typedef struct mmood_model_info {
                                       usual preprocessing was taken. Static */
     mmood_precision precision;     /* in use: never AUTO */
     const char *precision_reason;  /* why, in words; owned by the model */
+    const char *instructions; /* what is used of this CPU, in words: "AVX-512 with bf16", "AVX2",
+                                 "Armv8 NEON"; $ONEDNN_MAX_CPU_ISA lowers it. Static */
+    const char *kernels; /* what attention and norms are compiled for: "AVX2", "plain C". Static */
     const char *fingerprint; /* 64 hex digits: SHA-256 of weights, config and preprocessing; owned
                                 by the model */
     uint64_t weight_bytes;   /* memory held by packed weights */

@@ -48,11 +48,11 @@ static void model_json(mm_buffer *out, const mmood_model_info *info) {
                      (double)p->std[2]);
     mm_buffer_printf(out,
                      ",\"preprocess_source\":\"%s\",\"precision\":\"%s\",\"precision_reason\":\"%"
-                     "s\",\"weight_bytes\":%llu,"
+                     "s\",\"instructions\":\"%s\",\"kernels\":\"%s\",\"weight_bytes\":%llu,"
                      "\"fingerprint\":\"%s\"}\n",
                      info->preprocess_source, mmood_precision_name(info->precision),
-                     info->precision_reason, (unsigned long long)info->weight_bytes,
-                     info->fingerprint);
+                     info->precision_reason, info->instructions, info->kernels,
+                     (unsigned long long)info->weight_bytes, info->fingerprint);
 }
 
 static void model_text(mm_buffer *out, const mmood_model_info *info) {
@@ -91,6 +91,8 @@ static void model_text(mm_buffer *out, const mmood_model_info *info) {
     mm_buffer_printf(out, "precision     %s (%s), %.1f MB of packed weights\n",
                      mmood_precision_name(info->precision), info->precision_reason,
                      (double)info->weight_bytes / 1e6);
+    mm_buffer_printf(out, "instructions  %s for products (oneDNN), %s for attention and norms\n",
+                     info->instructions, info->kernels);
     mm_buffer_printf(out, "fingerprint   %s\n", info->fingerprint);
 }
 

@@ -5,23 +5,32 @@
 
 const mm_kernels *mm_kernels_at(size_t index) {
 #if defined(__x86_64__)
-    if (index == 1 && __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma"))
+    if (index == MM_LEVEL_AVX2 && __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma"))
         return &mm_kernels_avx2;
-    if (index == 2 && __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") &&
-        __builtin_cpu_supports("avx512dq") && __builtin_cpu_supports("avx512vl") &&
-        __builtin_cpu_supports("fma"))
+    if (index == MM_LEVEL_AVX512 && __builtin_cpu_supports("avx512f") &&
+        __builtin_cpu_supports("avx512bw") && __builtin_cpu_supports("avx512dq") &&
+        __builtin_cpu_supports("avx512vl") && __builtin_cpu_supports("fma"))
         return &mm_kernels_avx512;
-    if (index == 3 && mm_kernels_at(2) && __builtin_cpu_supports("avx512bf16"))
+    if (index == MM_LEVEL_AVX512_BF16 && mm_kernels_at(MM_LEVEL_AVX512) &&
+        __builtin_cpu_supports("avx512bf16"))
         return &mm_kernels_avx512_bf16;
 #endif
-    return index == 0 ? &mm_kernels_base : NULL;
+    return index == MM_LEVEL_BASE ? &mm_kernels_base : NULL;
 }
 
 const mm_kernels *mm_kernels_get(void) {
     const mm_kernels *best = &mm_kernels_base;
-    for (size_t i = 1; mm_kernels_at(i); i++)
+    for (size_t i = 1; i <= (size_t)mm_engine_level() && mm_kernels_at(i); i++)
         best = mm_kernels_at(i);
     return best;
+}
+
+const char *mm_kernels_name(const mm_kernels *kernels) {
+    static const char *const names[] = {"plain C", "AVX2", "AVX-512", "AVX-512 with bf16"};
+    size_t level = 0;
+    while (mm_kernels_at(level) && mm_kernels_at(level) != kernels)
+        level++;
+    return level < sizeof names / sizeof *names ? names[level] : "";
 }
 
 static size_t most(size_t a, size_t b) {

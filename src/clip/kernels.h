@@ -67,7 +67,11 @@ typedef struct mm_kernels {
     void (*finish)(const mm_finish *finish); /* NULL where quantize is */
 } mm_kernels;
 
+/* The best for this CPU, as far as mm_engine_level goes. */
 const mm_kernels *mm_kernels_get(void);
+
+/* What they are compiled for: "plain C", "AVX2", "AVX-512", "AVX-512 with bf16". Static. */
+const char *mm_kernels_name(const mm_kernels *kernels);
 
 /* All of them that this CPU can run, the best last, for tests; NULL past the end. */
 const mm_kernels *mm_kernels_at(size_t index);

@@ -232,6 +232,8 @@ void mmood_model_describe(const mmood_model *model, mmood_model_info *out) {
     out->preprocess_source = model->preprocess_source;
     out->precision = model->precision;
     out->precision_reason = model->precision_reason;
+    out->instructions = mm_engine_instructions();
+    out->kernels = mm_kernels_name(model->kernels);
     out->fingerprint = model->fingerprint;
     out->weight_bytes = mm_weights_bytes(model->weights);
 }

@@ -48,27 +48,6 @@ void mm_engine_describe(char *out, size_t size) {
              v->hash, (unsigned)v->cpu_runtime, (unsigned)dnnl_get_effective_cpu_isa());
 }
 
-/* The values are sets of instruction sets, so a bit test holds for later ones too. */
-static int has_isa(dnnl_cpu_isa_t wanted) {
-    unsigned isa = (unsigned)dnnl_get_effective_cpu_isa(), need = (unsigned)wanted;
-    return (isa & need) == need;
-}
-
-int mm_engine_has_bf16(void) {
-    return has_isa(dnnl_cpu_isa_avx512_core_bf16);
-}
-
-int mm_engine_has_int8(void) {
-    return has_isa(dnnl_cpu_isa_avx512_core_vnni);
-}
-
-int mm_engine_is_exact(int bf16) {
-    /* 3.x picks kernels by the number of rows, and they add in different orders (seen in 3.7.2); so
-       does 2.6 in bf16 where the CPU has AMX. */
-    return DNNL_VERSION_MAJOR < 3 && has_isa(dnnl_cpu_isa_avx512_core) &&
-           !(bf16 && has_isa(dnnl_cpu_isa_avx512_core_amx));
-}
-
 void mm_engine_use_one_thread(void) {
     omp_set_num_threads(1);
 }

@@ -19,6 +19,21 @@ void mm_engine_free(mm_engine *engine);
 /* What decides how weights are packed: oneDNN's version and the instruction sets it uses. */
 void mm_engine_describe(char *out, size_t size);
 
+/* Instruction sets that our own kernels are compiled for, each with all before it. */
+typedef enum mm_level {
+    MM_LEVEL_BASE, /* what every CPU of its kind has */
+    MM_LEVEL_AVX2, /* and FMA */
+    MM_LEVEL_AVX512,
+    MM_LEVEL_AVX512_BF16
+} mm_level;
+
+/* What oneDNN uses of this CPU, which $ONEDNN_MAX_CPU_ISA (or $DNNL_MAX_CPU_ISA) may have lowered.
+ * Our own kernels keep to it too, so that the variable stands for another CPU. */
+mm_level mm_engine_level(void);
+
+/* The same in words, and finer: "AVX-512 with bf16", "AVX2", "Armv8 NEON". Static. */
+const char *mm_engine_instructions(void);
+
 /* 1 if this CPU multiplies bf16 natively (AVX512-BF16 or AMX), so that bf16 is faster than f32. */
 int mm_engine_has_bf16(void);
 

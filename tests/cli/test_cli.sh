@@ -38,7 +38,14 @@ says out "largest id"
 expect 0 "$mmood" inspect golden/p8-mixed --json --precision f32
 says out '"activation":"gelu"'
 says out '"precision":"f32"'
+says out '"instructions":"'
 says out '"logit_scale":'
+if [ "$(uname -m)" = x86_64 ]; then # the variable stands for another CPU, under both of its names
+    for variable in ONEDNN_MAX_CPU_ISA DNNL_MAX_CPU_ISA; do
+        expect 0 env $variable=SSE41 "$mmood" inspect golden/p8-mixed
+        says out "SSE4.1 for products (oneDNN), plain C for attention and norms"
+    done
+fi
 expect 1 "$mmood" inspect $pictures/ok.jpg
 expect 1 "$mmood" inspect data/safetensors/bad_git_lfs_pointer.safetensors
 says err "git-lfs"
