@@ -1,7 +1,7 @@
 /* mmood_worker.c - mmood as one of the peers of bench/compare.
- *   bench_worker MODEL PRECISION THREADS images|texts FILE
- * FILE has the crops as bytes, one after another, or the texts, one a line. Exits with 3 if the
- * precision is not known or is not what the model then runs in. */
+ *   bench_worker MODEL PRECISION THREADS images|texts FILE CACHE
+ * FILE has the crops as bytes, one after another, or the texts, one a line; packed weights are kept
+ * in CACHE. Exits with 3 if the precision is not known or is not what the model then runs in. */
 #include "mmood.h"
 #include "worker.h"
 
@@ -28,7 +28,8 @@ static int embed(bench_worker *worker, size_t n, float *out) {
     return status == MMOOD_OK;
 }
 
-static int open_model(state *s, const char *path, const char *precision, int threads) {
+static int open_model(state *s, const char *path, const char *precision, int threads,
+                      const char *cache) {
     mmood_model_options options = mmood_model_options_default();
     int p = 0;
     while (mmood_precision_name((mmood_precision)p) &&
@@ -40,6 +41,7 @@ static int open_model(state *s, const char *path, const char *precision, int thr
     }
     options.precision = (mmood_precision)p;
     options.threads = threads;
+    options.cache = cache;
     mmood_session_options session = mmood_session_options_default();
     session.threads = threads;
     mmood_error error;
@@ -79,9 +81,9 @@ int main(int argc, char **argv) {
     double started = bench_worker_now();
     state s = {0};
     bench_worker worker = {.embed = embed, .state = &s};
-    if (argc != 6)
+    if (argc != 7)
         return 2;
-    int code = open_model(&s, argv[1], argv[2], atoi(argv[3]));
+    int code = open_model(&s, argv[1], argv[2], atoi(argv[3]), argv[6]);
     if (code == 0 && !read_items(&worker, &s, argv[4], argv[5])) {
         fprintf(stderr, "bench_worker: %s cannot be read\n", argv[5]);
         code = 1;

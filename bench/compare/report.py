@@ -191,8 +191,11 @@ def markdown(results):
     parts = [f"{about['cpu']}; {about['threads']} threads; {about['date']}, commit {about['commit']}; best of {about['rounds']} "
              f"rounds of at least {about['seconds']:g} s. Register-only peak, GFLOP/s: {peaks} (without AMX). "
              f"{', '.join(about['versions'])}."]
-    if about["quick"]:
-        parts.append("A quick run: short turns and fewer items. The numbers show that everything works, not how fast it is.")
+    runs = sorted({values.get("run", "an unknown run") for peers in results.cells.values() for values in peers.values()})
+    if len(runs) > 1:
+        parts.append(f"Measured in several runs: {'; '.join(runs)}. Ratios are within one.")
+    if any("quick" in run for run in runs):
+        parts.append("Some of it is a quick run: short turns and fewer items. The numbers show that everything works, not how fast it is.")
     pair = ["model", "precision", "batch", "mmood /s", "of peak", "best peer", "its /s", "of peak", "mmood : peer"]
     plain = ["model", "precision", "files", "mmood /s", "best peer", "its /s", "mmood : peer"]
     peer = ["model", "precision", "peer"]

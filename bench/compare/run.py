@@ -79,6 +79,7 @@ class Comparison:
         self.folder = os.path.abspath(options.folder)
         self.build = os.path.abspath(options.build)
         self.path = f"{self.folder}/results.json"
+        self.cache = f"{self.folder}/out/cache"  # what mmood keeps, as the others' converted models are kept
         self.environment = dict(os.environ, **{name: str(options.threads) for name in
                                                ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS")},
                                 TOKENIZERS_PARALLELISM="false", HF_HUB_OFFLINE="1", TRANSFORMERS_VERBOSITY="error")
@@ -96,16 +97,29 @@ class Comparison:
 
     def save(self, cell, peer, **values):
         """A cell is one piece of work: (part, model, precision, detail)."""
+        about = self.results["about"]
+        values["run"] = f"commit {about['commit']}, {about['date']}{', quick' if about['quick'] else ''}"
         self.results["cells"].setdefault("/".join(cell), {}).setdefault(peer, {}).update(values)
         self.store()
         if "rate" in values:
             print(f"    {peer:28} {values['rate']:10.2f} /s", flush=True)
 
+    def begin(self, *cells):
+        """Forgets what an earlier run measured of the same work, so that ratios are within one run."""
+        for cell in cells:
+            self.results["cells"].pop("/".join(cell), None)
+            self.forget("/".join(cell))
+
+    def forget(self, work):
+        """Forgets who was left out of it."""
+        absent = self.results.get("absent", {})
+        self.results["absent"] = {key: why for key, why in absent.items() if not key.endswith(work)}
+
     def command(self, runtime, precision, model, task, path):
         threads = str(self.options.threads)
         if runtime == "mmood":
             return [f"{self.build}/bench/bench_worker", f"{self.folder}/models/{model}", precision, threads,
-                    "images" if task == "images" else "texts", path]
+                    "images" if task == "images" else "texts", path, self.cache]
         ids = path if task == "images" else path.replace(".txt", ".ids")
         if runtime == "clip.cpp":
             kind = "vision" if task == "images" else "text"
@@ -121,10 +135,13 @@ class Comparison:
             if task != "images" and runtime == "torch-compile":
                 continue  # it would compile for every length
             command = self.command(runtime, precision, model, task, path)
+            self.forget(f"{name}, {task} {model}")
             try:
                 for needed in command[:1] + ([command[1]] if runtime == "clip.cpp" else []):
                     if not os.path.exists(needed):
                         raise Stopped(f"{os.path.relpath(needed, self.folder)} was not made")
+                if runtime == "mmood":  # once, to its end, so that packed weights are there
+                    subprocess.run(command, stdin=subprocess.DEVNULL, capture_output=True, env=self.environment)
                 worker = Worker(command, self.environment, f"{self.folder}/logs/{name}.log".replace(" ", "-"))
                 workers[name] = worker
                 worker.ready = worker.answer()
@@ -140,6 +157,7 @@ class Comparison:
 
     def turns(self, workers, cell, count, seconds, rounds, sampled=()):
         """Each peer in its turn, `rounds` times; the best rate of each is kept. Those `sampled` take fewer items."""
+        self.begin(cell)
         best = {}
         for _ in range(rounds):
             for name in list(workers):
@@ -215,7 +233,7 @@ class Comparison:
         threads = str(self.options.threads)
         if runtime == "mmood":
             return [f"{self.build}/mmood", "score", detector, *pictures, "-m", f"{self.folder}/models/{model}", "--threads",
-                    threads, "--precision", precision, "--format", "json", "--quiet"]
+                    threads, "--precision", precision, "--format", "json", "--quiet", "--cache", self.cache]
         return [sys.executable, f"{HERE}/score.py", runtime, precision, self.folder, model, threads, detector, *pictures]
 
     def whole(self, command):
@@ -249,7 +267,8 @@ class Comparison:
                 open(outliers, "w", encoding="utf-8") as out:
             out.writelines([line for line in file if line not in expected][:1000])
         subprocess.run([f"{self.build}/mmood", "build", "-m", f"{self.folder}/models/{model}", "--id",
-                        f"{self.folder}/labels/imagenet.labels", "--outliers", outliers, "-o", path, "--quiet"], check=True)
+                        f"{self.folder}/labels/imagenet.labels", "--outliers", outliers, "-o", path, "--quiet", "--cache",
+                        self.cache], check=True)
         return path
 
     def scorers(self):
@@ -261,6 +280,7 @@ class Comparison:
     def end_to_end(self, model):
         """Files to scores. The rate leaves starting out: pictures after the first, over the time after it."""
         detector = self.detector(model)
+        self.forget(f"end to end {model}")
         counts = {"small": 32, "large": 4} if self.options.quick else {"small": 128, "large": 12}
         best, scores = {}, {}
         for turn in range(min(self.options.rounds, 2)):
@@ -277,6 +297,7 @@ class Comparison:
                     scores.setdefault(size, {})[name] = [line["score"] for line in many[3]]
                     old = best.get((cell, name), (math.inf, math.inf, 0))
                     best[cell, name] = (min(old[0], one[1]), min(old[1], many[1]), max(old[2], many[2]), count)
+        self.begin(*{cell for cell, _ in best})
         for (cell, name), (one, many, peak, count) in best.items():
             print(f"{'/'.join(cell)}", flush=True)
             reference = scores[cell[3]].get("torch f32")
@@ -286,14 +307,12 @@ class Comparison:
     def cold_start(self, model):
         """From the start of the process to the first score, files in the page cache."""
         detector = self.detector(model)
+        self.forget(f"cold start {model}")
         picture = self.pictures("small", 1)
         scorers = [(f"{runtime} {exact}", precision, self.scoring(runtime, exact, model, detector, picture))
                    for precision, (runtime, exact) in self.scorers()]
-        manual = subprocess.run([f"{self.build}/mmood", "score", "--help"], capture_output=True, text=True).stdout
-        if "--cache" in manual:
-            scorers = [(name, exact, command + ["--no-cache"] * name.startswith("mmood ")) for name, exact, command in scorers]
-            scorers += [(f"mmood {exact}, cached", exact, [*self.scoring("mmood", exact, model, detector, picture), "--cache",
-                                                            f"{self.folder}/out/cache"]) for exact in PEERS]
+        scorers += [(f"mmood {exact}, nothing kept", exact,
+                     [*self.scoring("mmood", exact, model, detector, picture), "--no-cache"]) for exact in PEERS]
         best = {}
         print(f"cold start {model}", flush=True)
         for turn in range(self.options.rounds + 1):  # the first fills page caches and the peers' own caches
@@ -307,6 +326,7 @@ class Comparison:
                 if turn > 0:
                     old = best.get((precision, name), (math.inf, 0))
                     best[precision, name] = (min(old[0], first), max(old[1], peak))
+        self.begin(*{("cold-start", model, precision, "") for precision, _ in best})
         for (precision, name), (first, peak) in best.items():
             self.save(("cold-start", model, precision, ""), name, first=first, peak_kib=peak)
             print(f"    {name:28} {first:10.3f} s, {peak / 1024:.0f} MiB", flush=True)
