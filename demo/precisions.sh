@@ -2,6 +2,7 @@
 # What a precision costs in quality: verdicts, AUROC and FPR95 of the demo's ten detectors, each built and scored
 # wholly in one precision, against those in f32.
 #   demo/precisions.sh [PROGRAM [PRECISION...]]
+# $MMOOD_MODEL may name another model directory than models/demo.
 # A verdict is judged by the detector's own rule without calibration (the most similar label is an outlier), and by a
 # threshold that keeps 95 % of the draw's pictures.
 set -eu
@@ -12,7 +13,7 @@ case $mmood in /*) ;; *) mmood=$PWD/$mmood ;; esac
 cd "$(dirname "$0")/.."
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
-export MMOOD_MODEL=models/demo
+export MMOOD_MODEL="${MMOOD_MODEL:-models/demo}"
 
 # rows PRECISION DRAW: "path verdict score", first as built, then calibrated
 rows() {
