@@ -94,6 +94,11 @@ static void bench_texts(mmood_session *session, const mmood_model *model,
     static const char *const words[] = {
         "golden retriever",  "hot dog",     "container ship", "espresso", "acoustic guitar",
         "great white shark", "street sign", "mushroom",       "volcano",  "wooden spoon"};
+    /* all different: equal ones are embedded once */
+    static const char *const sizes[] = {"big",  "small", "old",   "new",   "clean",
+                                        "dark", "light", "round", "heavy", "broken"};
+    static const char *const colours[] = {"red",   "green", "blue", "black",  "white",
+                                          "brown", "grey",  "pink", "yellow", "orange"};
     char(*texts)[64] = malloc(LABELS * sizeof *texts);
     const char **pointers = malloc(LABELS * sizeof *pointers);
     float *out = malloc(LABELS * (size_t)info->dimension * sizeof *out);
@@ -103,7 +108,8 @@ static void bench_texts(mmood_session *session, const mmood_model *model,
     mmood_error error;
     double flops = 0, attention = 0, tokens = 0;
     for (size_t i = 0; i < LABELS; i++) {
-        snprintf(texts[i], sizeof texts[i], "a photo of a %s", words[i % 10]);
+        snprintf(texts[i], sizeof texts[i], "a %s %s %s", sizes[i / 100 % 10], colours[i / 10 % 10],
+                 words[i % 10]);
         pointers[i] = texts[i];
         size_t count;
         if (mmood_model_tokenize(ids, &count, NULL, model, texts[i], strlen(texts[i]), &error) !=
