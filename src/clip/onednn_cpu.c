@@ -52,7 +52,10 @@ int mm_engine_has_int8(void) {
 
 int mm_engine_is_exact(int bf16) {
     /* 3.x picks kernels by the number of rows, and they add in different orders (seen in 3.7.2); so
-       does 2.6 in bf16 where the CPU has AMX, and in f32 where it has no AVX-512. */
-    return DNNL_VERSION_MAJOR < 3 && has_isa(dnnl_cpu_isa_avx512_core) &&
-           !(bf16 && has_isa(dnnl_cpu_isa_avx512_core_amx));
+       does 2.6 in bf16 where the CPU has AMX. */
+    return DNNL_VERSION_MAJOR < 3 && !(bf16 && has_isa(dnnl_cpu_isa_avx512_core_amx));
+}
+
+int mm_engine_needs_blocks(void) {
+    return DNNL_VERSION_MAJOR < 3 && mm_engine_level() < MM_LEVEL_AVX512;
 }

@@ -12,7 +12,11 @@ enum { MM_ALIGN = 64 };
 
 struct mm_engine {
     dnnl_engine_t engine;
+    int blocks; /* f32 products are cut into blocks, so that each row's sum has one order */
 };
+
+/* 1 if they must be on this CPU. */
+int mm_engine_needs_blocks(void);
 
 /* A memory descriptor's layout, the same for both generations. */
 typedef struct mm_layout {
@@ -36,6 +40,13 @@ static inline dnnl_status_t desc_init(mm_desc *out, size_t rows, size_t columns,
                                       dnnl_data_type_t type, dnnl_format_tag_t tag) {
     const dnnl_dims_t dims = {(dnnl_dim_t)rows, (dnnl_dim_t)columns};
     return dnnl_memory_desc_create_with_tag(out, 2, dims, type, tag);
+}
+
+static inline dnnl_status_t desc_init_strides(mm_desc *out, size_t rows, size_t columns,
+                                              size_t stride) {
+    const dnnl_dims_t dims = {(dnnl_dim_t)rows, (dnnl_dim_t)columns};
+    const dnnl_dims_t strides = {(dnnl_dim_t)stride, 1};
+    return dnnl_memory_desc_create_with_strides(out, 2, dims, dnnl_f32, strides);
 }
 
 static inline void desc_free(mm_desc *desc) {
@@ -92,6 +103,13 @@ static inline dnnl_status_t desc_init(mm_desc *out, size_t rows, size_t columns,
     return dnnl_memory_desc_init_by_tag(out, 2, dims, type, tag);
 }
 
+static inline dnnl_status_t desc_init_strides(mm_desc *out, size_t rows, size_t columns,
+                                              size_t stride) {
+    const dnnl_dims_t dims = {(dnnl_dim_t)rows, (dnnl_dim_t)columns};
+    const dnnl_dims_t strides = {(dnnl_dim_t)stride, 1};
+    return dnnl_memory_desc_init_by_strides(out, 2, dims, dnnl_f32, strides);
+}
+
 static inline void desc_free(mm_desc *desc) {
     (void)desc;
 }
@@ -135,6 +153,7 @@ struct mm_matrix {
     size_t inputs;
     size_t outputs;
     mmood_precision precision;
+    int blocks;   /* its products are cut into blocks */
     mm_desc desc; /* of the packed layout */
     dnnl_memory_t weights;
     const float *bias;

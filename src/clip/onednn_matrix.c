@@ -92,7 +92,12 @@ static mmood_status matrix_create(mm_matrix **out, const mm_engine *engine, size
     matrix->inputs = inputs;
     matrix->outputs = outputs;
     matrix->precision = precision;
-    dnnl_status_t status = choose_layout(&matrix->desc, engine->engine, inputs, outputs, precision);
+    matrix->blocks = engine->blocks && precision == MMOOD_PRECISION_F32;
+    /* Blocks are so short that oneDNN reads the weights where they lie; rows that are no power of
+       two apart keep out of each other's place in the cache, for up to twice the speed. */
+    dnnl_status_t status =
+        matrix->blocks ? desc_init_strides(&matrix->desc, inputs, outputs, outputs / 16 * 16 + 32)
+                       : choose_layout(&matrix->desc, engine->engine, inputs, outputs, precision);
     if (status) {
         mm_matrix_free(matrix);
         return mm_dnnl_error(error, status, "multiply in this precision");
