@@ -120,7 +120,7 @@ int mm_pool_size(const mm_pool *pool) {
     return pool->size;
 }
 
-void mm_pool_run(mm_pool *pool, int count, mm_pool_job *job, void *context) {
+void mm_pool_start(mm_pool *pool, int count, mm_pool_job *job, void *context) {
     pthread_mutex_lock(&pool->lock);
     pool->job = job;
     pool->context = context;
@@ -128,9 +128,19 @@ void mm_pool_run(mm_pool *pool, int count, mm_pool_job *job, void *context) {
     pool->running = pool->count;
     pool->generation++;
     pthread_cond_broadcast(&pool->start);
+    pthread_mutex_unlock(&pool->lock);
+}
+
+void mm_pool_wait(mm_pool *pool) {
+    pthread_mutex_lock(&pool->lock);
     while (pool->running > 0)
         pthread_cond_wait(&pool->done, &pool->lock);
     pthread_mutex_unlock(&pool->lock);
+}
+
+void mm_pool_run(mm_pool *pool, int count, mm_pool_job *job, void *context) {
+    mm_pool_start(pool, count, job, context);
+    mm_pool_wait(pool);
 }
 
 void mm_pool_free(mm_pool *pool) {

@@ -20,6 +20,11 @@ int mm_pool_size(const mm_pool *pool);
 /* Calls job(context, w) on workers 0 .. count - 1 (count <= size) and waits for all of them. One
  * caller at a time. */
 void mm_pool_run(mm_pool *pool, int count, mm_pool_job *job, void *context);
+
+/* The same in two steps, for work of the caller's own in between. Each start needs its wait, which
+ * returns at once if nothing was started. */
+void mm_pool_start(mm_pool *pool, int count, mm_pool_job *job, void *context);
+void mm_pool_wait(mm_pool *pool);
 void mm_pool_free(mm_pool *pool);
 
 #endif

@@ -37,18 +37,16 @@ typedef struct sample {
 
 enum { WINDOW = 32 }; /* pictures at a time */
 
-static mmood_status score_window(sample *s, mm_pipeline *p, mmood_scorer *scorer,
-                                 char *const *paths, size_t n, cli_talk talk, mmood_error *error) {
+static mmood_status score_window(sample *s, const mm_pipeline *p, mmood_scorer *scorer,
+                                 char *const *paths, cli_talk talk, mmood_error *error) {
     mmood_verdict verdicts[WINDOW];
     const mmood_results out = {.verdicts = verdicts};
     size_t good = 0;
-    mmood_status status = mm_pipeline_run(p, paths, n, error);
-    if (status == MMOOD_OK)
-        status = mmood_scorer_run(&out, scorer, p->embeddings, p->patches, p->patch_count, p->good,
-                                  error);
-    for (size_t i = 0; i < n && status == MMOOD_OK; i++) {
+    mmood_status status =
+        mmood_scorer_run(&out, scorer, p->embeddings, p->patches, p->patch_count, p->good, error);
+    for (size_t i = 0; i < p->count && status == MMOOD_OK; i++) {
         if (p->status[i] != MMOOD_OK) {
-            cli_note(talk, "%s: %s", paths[i], p->errors[i].message);
+            cli_note(talk, "%s: %s", paths[p->first + i], p->errors[i].message);
             s->failed++;
             continue;
         }
@@ -83,11 +81,16 @@ static int collect(sample *s, const opened_detector *opened, const mm_path_list 
     if (status == MMOOD_OK)
         status = mm_pipeline_create(&p, opened->session, &options, &error);
     int progress = !common->quiet && isatty(2);
-    for (size_t at = 0; at < paths->count && status == MMOOD_OK; at += WINDOW) {
-        size_t n = paths->count - at < WINDOW ? paths->count - at : WINDOW;
-        status = score_window(s, &p, scorer, paths->items + at, n, common_talk(common), &error);
+    if (status == MMOOD_OK)
+        mm_pipeline_start(&p, paths->items, paths->count);
+    while (status == MMOOD_OK) {
+        status = mm_pipeline_next(&p, &error);
+        if (p.count == 0)
+            break;
+        if (status == MMOOD_OK)
+            status = score_window(s, &p, scorer, paths->items, common_talk(common), &error);
         if (progress)
-            fprintf(stderr, "\r%zu of %zu pictures", at + n, paths->count);
+            fprintf(stderr, "\r%zu of %zu pictures", p.first + p.count, paths->count);
     }
     if (progress)
         fputs("\r\033[K", stderr);

@@ -94,18 +94,21 @@ static int embed_images(result *r, mmood_session *session, const mm_path_list *p
         cli_error("no memory for %zu embeddings", paths->count);
         return EXIT_FATAL;
     }
-    for (size_t at = 0; at < paths->count && code == EXIT_DONE; at += WINDOW) {
-        size_t n = paths->count - at < WINDOW ? paths->count - at : WINDOW, good = 0;
-        if (mm_pipeline_run(&p, paths->items + at, n, &error) != MMOOD_OK)
+    mm_pipeline_start(&p, paths->items, paths->count);
+    while (code == EXIT_DONE) {
+        size_t good = 0;
+        if (mm_pipeline_next(&p, &error) != MMOOD_OK)
             code = cli_fail(&error);
-        for (size_t i = 0; i < n && code == EXIT_DONE; i++) {
-            const char *path = paths->items[at + i];
-            mm_buffer_puts(&r->inputs, at + i ? "," : "");
+        if (p.count == 0)
+            break;
+        for (size_t i = 0; i < p.count && code == EXIT_DONE; i++) {
+            const char *path = paths->items[p.first + i];
+            mm_buffer_puts(&r->inputs, p.first + i ? "," : "");
             mm_json_text(&r->inputs, path);
             if (p.status[i] != MMOOD_OK) {
                 cli_error("%s: %s", path, p.errors[i].message);
                 mm_buffer_printf(&r->errors, "%s{\"index\":%zu,", r->errors.size ? "," : "",
-                                 at + i);
+                                 p.first + i);
                 mm_json_path(&r->errors, path);
                 mm_buffer_puts(&r->errors, ",\"error\":");
                 mm_json_text(&r->errors, p.errors[i].message);
@@ -114,7 +117,7 @@ static int embed_images(result *r, mmood_session *session, const mm_path_list *p
             }
             memcpy(r->rows + r->count * r->dimension, p.embeddings + good++ * r->dimension,
                    r->dimension * sizeof *r->rows);
-            r->ids[r->count++] = (int64_t)(at + i);
+            r->ids[r->count++] = (int64_t)(p.first + i);
         }
     }
     mm_pipeline_free(&p);

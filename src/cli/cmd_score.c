@@ -79,22 +79,19 @@ static int scoring_reserve(scoring *s, mmood_error *error) {
     return 0;
 }
 
-/* Embeds and scores paths [at, at + n) into rows [first, first + n). */
-static mmood_status score_window(scoring *s, size_t at, size_t n, size_t first,
-                                 mmood_error *error) {
-    mm_pipeline *p = &s->pipeline;
+/* Scores the pipeline's window into rows from `first` on. */
+static mmood_status score_window(scoring *s, size_t first, mmood_error *error) {
+    const mm_pipeline *p = &s->pipeline;
     size_t kinds = s->writer.scores->count, top = s->writer.top, good = 0;
-    mmood_status status = mm_pipeline_run(p, s->paths->items + at, n, error);
     /* Results of good pictures are packed at the window's beginning; rows point to them. */
     mmood_results out = {s->verdicts, s->scores + first * kinds, s->top + first * top};
-    if (status == MMOOD_OK)
-        status = mmood_scorer_run(&out, s->scorer, p->embeddings, p->patches, p->patch_count,
-                                  p->good, error);
-    for (size_t i = 0; i < n && status == MMOOD_OK; i++) {
+    mmood_status status = mmood_scorer_run(&out, s->scorer, p->embeddings, p->patches,
+                                           p->patch_count, p->good, error);
+    for (size_t i = 0; i < p->count && status == MMOOD_OK; i++) {
         mm_row *row = &s->rows[first + i];
         free(s->failures[first + i]);
         s->failures[first + i] = NULL;
-        *row = (mm_row){.path = s->paths->items[at + i]};
+        *row = (mm_row){.path = s->paths->items[p->first + i]};
         if (p->status[i] != MMOOD_OK) {
             s->failures[first + i] = strdup(p->errors[i].message);
             row->failure = s->failures[first + i] ? s->failures[first + i] : "no memory";
@@ -144,18 +141,24 @@ static int write_rows(scoring *s, size_t count) {
 
 static int score_all(scoring *s) {
     mmood_error error;
-    size_t count = s->paths->count, window = s->pipeline.options.window;
+    mm_pipeline *p = &s->pipeline;
+    size_t count = s->paths->count;
     int together = !isnan(s->settings->fdr), code = EXIT_DONE;
     int progress = !s->settings->common.quiet && isatty(2) && (together || !isatty(1));
     verdict_begin(&s->writer);
-    for (size_t at = 0; at < count && code == EXIT_DONE; at += window) {
-        size_t n = count - at < window ? count - at : window;
-        if (score_window(s, at, n, together ? at : 0, &error) != MMOOD_OK)
+    mm_pipeline_start(p, s->paths->items, count);
+    while (code == EXIT_DONE) {
+        mmood_status status = mm_pipeline_next(p, &error);
+        if (p->count == 0)
+            break;
+        if (status == MMOOD_OK)
+            status = score_window(s, together ? p->first : 0, &error);
+        if (status != MMOOD_OK)
             code = cli_fail(&error);
         else if (!together)
-            code = write_rows(s, n);
+            code = write_rows(s, p->count);
         if (progress)
-            fprintf(stderr, "\r%zu of %zu pictures", at + n, count);
+            fprintf(stderr, "\r%zu of %zu pictures", p->first + p->count, count);
     }
     if (progress)
         fputs("\r\033[K", stderr);

@@ -182,14 +182,15 @@ mmood_status mm_cache_open(mm_cache **out, const char *directory, const char *ki
     return status;
 }
 
-const void *mm_cache_find(const mm_cache *cache, const uint8_t hash[HASH]) {
+const void *mm_cache_find(const mm_cache *cache, const uint8_t hash[HASH], size_t among) {
     size_t number = *place_of(cache, hash);
-    return number ? cache->records.data + (number - 1) * cache->size + HASH : NULL;
+    return number && number <= among ? cache->records.data + (number - 1) * cache->size + HASH
+                                     : NULL;
 }
 
 mmood_status mm_cache_add(mm_cache *cache, const uint8_t hash[HASH], const void *record,
                           mmood_error *error) {
-    if (mm_cache_find(cache, hash))
+    if (mm_cache_find(cache, hash, SIZE_MAX))
         return MMOOD_OK;
     size_t before = cache->records.size;
     mm_buffer_append(&cache->records, hash, HASH);

@@ -16,9 +16,9 @@ typedef struct mm_cache mm_cache;
 mmood_status mm_cache_open(mm_cache **out, const char *directory, const char *kind, const char *key,
                            size_t record_size, mmood_error *error);
 
-/* The record [record_size], or NULL; it lives until the next addition. Any thread, while no other
- * adds. */
-const void *mm_cache_find(const mm_cache *cache, const uint8_t hash[32]);
+/* The record [record_size] if it is one of the first `among` (SIZE_MAX: of all), or NULL; it lives
+ * until the next addition. Any thread, while no other adds. */
+const void *mm_cache_find(const mm_cache *cache, const uint8_t hash[32], size_t among);
 
 /* Adds a record unless there is one, in memory and by the next flush on disk. */
 mmood_status mm_cache_add(mm_cache *cache, const uint8_t hash[32], const void *record,

@@ -10,6 +10,7 @@
 #include "eval/dataset.h"
 #include "eval/pipeline.h"
 
+#include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -27,6 +28,11 @@ typedef struct runner {
     mmood_scorer *patch_scorer; /* gl-mcm with lambda 1, and mcm */
     mm_cache *embeddings;       /* NULL: nothing is kept */
     mm_cache *patches;
+    pthread_mutex_t lock; /* for the caches: pictures are looked up while others are added */
+    /* Only so many records are found, those from before the set: what is found does not depend on
+     * who is faster. */
+    size_t known;
+    size_t known_patches;
     mmood_verdict *verdicts; /* [window]: what the scorer says of the readable pictures, */
     double *scores;          /* and their scores [window, score_count] */
     size_t done;
@@ -60,11 +66,22 @@ static void make_key(char out[65], const runner *r, mmood_session *session, int 
 /* The scorer's lookup: an embedding, and the best patch if it is wanted. */
 static int find(void *context, const uint8_t hash[32], float *embedding) {
     runner *r = context;
-    const void *record = mm_cache_find(r->embeddings, hash);
-    if (!record || (r->patches && !mm_cache_find(r->patches, hash)))
-        return 0;
-    memcpy(embedding, record, r->detector->dimension * sizeof *embedding);
-    return 1;
+    pthread_mutex_lock(&r->lock);
+    const void *record = mm_cache_find(r->embeddings, hash, r->known);
+    int found = record && (!r->patches || mm_cache_find(r->patches, hash, r->known_patches));
+    if (found)
+        memcpy(embedding, record, r->detector->dimension * sizeof *embedding);
+    pthread_mutex_unlock(&r->lock);
+    return found;
+}
+
+/* Keeps a record while other threads look for theirs. */
+static mmood_status keep(runner *r, mm_cache *cache, const uint8_t hash[32], const void *record,
+                         mmood_error *error) {
+    pthread_mutex_lock(&r->lock);
+    mmood_status status = mm_cache_add(cache, hash, record, error);
+    pthread_mutex_unlock(&r->lock);
+    return status;
 }
 
 static mmood_status open_caches(runner *r, mmood_session *session, mmood_error *error) {
@@ -136,6 +153,7 @@ static void tear_down(runner *r) {
     mmood_scorer_free(r->patch_scorer);
     mm_cache_close(r->embeddings);
     mm_cache_close(r->patches);
+    pthread_mutex_destroy(&r->lock);
     mmood_detector_free(r->detector);
     free(r->settings);
     free(r->verdicts);
@@ -150,7 +168,7 @@ static mmood_status find_best_patch(double *out, runner *r, size_t i, size_t row
                                     mmood_error *error) {
     mm_pipeline *p = &r->pipeline;
     if (p->found[i]) {
-        memcpy(out, mm_cache_find(r->patches, p->hashes[i]), sizeof *out);
+        memcpy(out, mm_cache_find(r->patches, p->hashes[i], SIZE_MAX), sizeof *out);
         return MMOOD_OK;
     }
     double scores[2];
@@ -160,18 +178,18 @@ static mmood_status find_best_patch(double *out, runner *r, size_t i, size_t row
         p->patches + row * p->patch_count * p->dimension, p->patch_count, 1, error);
     *out = scores[0] - scores[1];
     if (status == MMOOD_OK && r->patches)
-        status = mm_cache_add(r->patches, p->hashes[i], out, error);
+        status = keep(r, r->patches, p->hashes[i], out, error);
     return status;
 }
 
 /* Scores the readable pictures of the window, all in one call, and keeps what was computed. */
-static mmood_status score_window(runner *r, mm_eval_item *items, size_t n, mmood_error *error) {
+static mmood_status score_window(runner *r, mm_eval_item *items, mmood_error *error) {
     const mm_evaluation *e = r->evaluation;
-    mm_pipeline *p = &r->pipeline;
+    const mm_pipeline *p = &r->pipeline;
     size_t row = 0;
     const mmood_results out = {.verdicts = r->verdicts, .scores = r->scores};
     mmood_status status = mmood_scorer_run(&out, r->scorer, p->embeddings, NULL, 0, p->good, error);
-    for (size_t i = 0; i < n && status == MMOOD_OK; i++) {
+    for (size_t i = 0; i < p->count && status == MMOOD_OK; i++) {
         mm_eval_item *item = &items[i];
         if (item->error)
             continue;
@@ -191,21 +209,18 @@ static mmood_status score_window(runner *r, mm_eval_item *items, size_t n, mmood
             item->scores[r->patch_score] += e->scores[r->patch_score].lambda * best;
         }
         if (status == MMOOD_OK && r->embeddings && !p->found[i])
-            status = mm_cache_add(r->embeddings, p->hashes[i], p->embeddings + row * p->dimension,
-                                  error);
+            status =
+                keep(r, r->embeddings, p->hashes[i], p->embeddings + row * p->dimension, error);
         row++;
     }
     return status;
 }
 
-static mmood_status run_window(runner *r, mm_eval_set *set, size_t at, size_t n, char **paths,
-                               mmood_error *error) {
-    mm_pipeline *p = &r->pipeline;
-    mm_eval_item *items = set->items + at;
-    for (size_t i = 0; i < n; i++)
-        paths[i] = items[i].path;
-    mmood_status status = mm_pipeline_run(p, paths, n, error);
-    for (size_t i = 0; i < n && status == MMOOD_OK; i++) {
+static mmood_status run_window(runner *r, mm_eval_set *set, mmood_error *error) {
+    const mm_pipeline *p = &r->pipeline;
+    mm_eval_item *items = set->items + p->first;
+    mmood_status status = MMOOD_OK;
+    for (size_t i = 0; i < p->count && status == MMOOD_OK; i++) {
         if (p->status[i] == MMOOD_OK) {
             memcpy(items[i].hash, p->hashes[i], sizeof items[i].hash);
             r->cached += (size_t)p->found[i];
@@ -217,27 +232,35 @@ static mmood_status run_window(runner *r, mm_eval_set *set, size_t at, size_t n,
             status = mm_error_set(error, MMOOD_ERROR_MEMORY, "no memory for an error");
     }
     if (status == MMOOD_OK)
-        status = score_window(r, items, n, error);
+        status = score_window(r, items, error);
     if (status == MMOOD_OK && r->embeddings)
         status = mm_cache_flush(r->embeddings, error);
     if (status == MMOOD_OK && r->patches)
         status = mm_cache_flush(r->patches, error);
-    r->done += n;
+    r->done += p->count;
     if (r->options->progress)
         r->options->progress(r->options->context, r->done, r->total, r->cached);
     return status;
 }
 
 static mmood_status run_set(runner *r, mm_eval_set *set, mmood_error *error) {
-    size_t window = r->options->window;
-    char **paths = malloc(window * sizeof *paths);
-    mmood_status status = paths ? MMOOD_OK
-                                : mm_error_set(error, MMOOD_ERROR_MEMORY,
-                                               "no memory for %zu pictures at a time", window);
-    for (size_t at = 0; at < set->count && status == MMOOD_OK; at += window) {
-        size_t n = set->count - at < window ? set->count - at : window;
-        status = run_window(r, set, at, n, paths, error);
+    mm_pipeline *p = &r->pipeline;
+    char **paths = malloc((set->count + 1) * sizeof *paths);
+    if (!paths)
+        return mm_error_set(error, MMOOD_ERROR_MEMORY, "no memory for a list of %zu pictures",
+                            set->count);
+    for (size_t i = 0; i < set->count; i++)
+        paths[i] = set->items[i].path;
+    r->known = r->embeddings ? mm_cache_count(r->embeddings) : 0;
+    r->known_patches = r->patches ? mm_cache_count(r->patches) : 0;
+    mm_pipeline_start(p, paths, set->count);
+    mmood_status status = mm_pipeline_next(p, error);
+    while (status == MMOOD_OK && p->count > 0) {
+        status = run_window(r, set, error);
+        if (status == MMOOD_OK)
+            status = mm_pipeline_next(p, error);
     }
+    mm_pipeline_stop(p);
     free(paths);
     if (status == MMOOD_OK && set->bad == set->count)
         status =
@@ -250,6 +273,7 @@ static mmood_status run_set(runner *r, mm_eval_set *set, mmood_error *error) {
 mmood_status mm_eval_run(mm_evaluation *evaluation, mmood_session *session,
                          const mm_eval_options *options, mmood_error *error) {
     runner r = {.evaluation = evaluation, .options = options};
+    pthread_mutex_init(&r.lock, NULL);
     mmood_status status = set_up(&r, session, error);
     for (size_t s = 0; s < evaluation->set_count; s++)
         r.total += evaluation->sets[s].count;

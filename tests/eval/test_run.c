@@ -297,6 +297,8 @@ static void test_damage(void **unused) {
         assert_ok(mm_cache_add(cache, hash, values, &error), error);
     }
     assert_int_equal(mm_cache_count(cache), 3000);
+    assert_non_null(mm_cache_find(cache, hash, 3000));
+    assert_null(mm_cache_find(cache, hash, 2999)); /* the last one is not among them */
     char *path = strdup(mm_cache_path(cache));
     mm_cache_close(cache);
     assert_ok(mm_file_read(&data, &size, path, 1 << 24, &error), error);
@@ -307,7 +309,7 @@ static void test_damage(void **unused) {
     size_t found = 0;
     for (int i = 0; i < 3000; i++) {
         memcpy(hash, &i, sizeof i);
-        const void *record = mm_cache_find(cache, hash);
+        const void *record = mm_cache_find(cache, hash, SIZE_MAX);
         double value = -1;
         if (record)
             memcpy(&value, record, sizeof value);
