@@ -75,10 +75,12 @@ typedef struct mmood_image_options {
     int apply_orientation; /* 1: turn the picture upright by its EXIF orientation (1 to 8) */
     mmood_alpha alpha;
     uint64_t
-        max_pixels; /* width * height allowed, checked before pixels are allocated; 0 = no limit */
+        max_pixels;  /* width * height allowed, checked before pixels are allocated; 0 = no limit */
+    int fast_decode; /* 1: large JPEGs are decoded at reduced size, which is faster; results then
+                        differ a little from Pillow's. For mmood_image_decode_for only */
 } mmood_image_options;
 
-/* Orientation applied, alpha dropped, 178,956,970 pixels (Pillow's limit). */
+/* Orientation applied, alpha dropped, 178,956,970 pixels (Pillow's limit), decoded in full. */
 MMOOD_API mmood_image_options mmood_image_options_default(void);
 
 /* A decoded picture: RGB, 8 bits a channel, rows top to bottom without padding. Immutable. */
@@ -86,7 +88,8 @@ typedef struct mmood_image mmood_image;
 
 /* Decodes a JPEG, PNG, WebP or GIF (first frame) from memory; the format is found by content.
  * `options` may be NULL (defaults). The caller frees `*out`. Any thread. Fails with FORMAT (broken
- * or truncated), UNSUPPORTED (another format, which is named), LIMIT (too many pixels), MEMORY. */
+ * or truncated), UNSUPPORTED (another format, which is named), LIMIT (too many pixels), MEMORY;
+ * ARGUMENT if `options` ask for fast_decode, which must know what the picture is for. */
 MMOOD_API mmood_status mmood_image_decode(mmood_image **out, const void *data, size_t size,
                                           const mmood_image_options *options, mmood_error *error);
 
@@ -98,6 +101,7 @@ MMOOD_API mmood_status mmood_image_load(mmood_image **out, const char *path,
 MMOOD_API mmood_status mmood_image_from_rgb(mmood_image **out, const uint8_t *rgb, size_t width,
                                             size_t height, mmood_error *error);
 
+/* The pixels in memory: fewer than the file has if it was decoded at reduced size. */
 MMOOD_API size_t mmood_image_width(const mmood_image *image);
 MMOOD_API size_t mmood_image_height(const mmood_image *image);
 
@@ -126,6 +130,19 @@ typedef struct mmood_preprocess {
     float mean[3];        /* per channel R, G, B; 0 and 1 if do_normalize is false */
     float std[3];
 } mmood_preprocess;
+
+/* Decode a picture that is to be preprocessed so, and for nothing else. With fast_decode, a JPEG is
+ * decoded at 1/2, 1/4 or 1/8 of its size, the smallest whose shorter side is still at least twice
+ * what `preprocess` resizes it to; smaller pictures and other formats give the same bits as
+ * without. max_pixels holds for the size in the file. Else, and in errors, as mmood_image_decode
+ * and mmood_image_load. */
+MMOOD_API mmood_status mmood_image_decode_for(mmood_image **out, const void *data, size_t size,
+                                              const mmood_preprocess *preprocess,
+                                              const mmood_image_options *options,
+                                              mmood_error *error);
+MMOOD_API mmood_status mmood_image_load_for(mmood_image **out, const char *path,
+                                            const mmood_preprocess *preprocess,
+                                            const mmood_image_options *options, mmood_error *error);
 
 /* Writes the 8-bit crop that the model sees, [crop_height, crop_width, 3], to `out`, whose
  * `out_size` is in bytes and must be exactly that. Equal to Pillow's antialiased two-pass resize on

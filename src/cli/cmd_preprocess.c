@@ -19,7 +19,7 @@ static mmood_status run(const char *picture, const char *out, const mmood_model_
     mm_buffer file = {0};
     size_t size = (size_t)info->preprocess.crop_width * (size_t)info->preprocess.crop_height * 3;
     uint8_t *crop = malloc(size);
-    mmood_status status = mmood_image_load(&image, picture, options, error);
+    mmood_status status = mmood_image_load_for(&image, picture, &info->preprocess, options, error);
     if (status == MMOOD_OK && !crop)
         status = mm_error_set(error, MMOOD_ERROR_MEMORY, "no memory for the crop");
     if (status == MMOOD_OK)

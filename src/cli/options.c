@@ -153,6 +153,7 @@ int common_image_options(mmood_image_options *out, const common_options *common)
     *out = mmood_image_options_default();
     out->apply_orientation = !common->no_orient;
     out->max_pixels = common->max_pixels;
+    out->fast_decode = common->fast_decode;
     if (!common->alpha)
         return 1;
     int alpha = option_choose("alpha", common->alpha, alphas);

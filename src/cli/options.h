@@ -35,6 +35,7 @@ typedef struct common_options {
     int no_orient;
     const char *alpha;
     uint64_t max_pixels;
+    int fast_decode;
     const char *resample;
     const char *precision;
     const char *cache;
@@ -67,13 +68,15 @@ typedef struct common_options {
         "resample", 0, OPTION_TEXT, &(c).resample, "F",                                            \
             "bicubic or bilinear; default as the model says; part of what a detector is built for" \
     }
-#define OPTION_PICTURE(c)                                                                          \
-    {"no-orient",    0,    OPTION_FLAG,                                                            \
-     &(c).no_orient, NULL, "do not turn pictures by their EXIF orientation"},                      \
-        {"alpha",    0,   OPTION_TEXT,                                                             \
-         &(c).alpha, "A", "transparent pixels: drop (default), white or black"},                   \
-        {"max-pixels",    0,   OPTION_SIZE,                                                        \
-         &(c).max_pixels, "N", "refuse larger pictures; default 178956970, 0 no limit"},           \
+#define OPTION_PICTURE(c)                                                                           \
+    {"no-orient",    0,    OPTION_FLAG,                                                             \
+     &(c).no_orient, NULL, "do not turn pictures by their EXIF orientation"},                       \
+        {"alpha",    0,   OPTION_TEXT,                                                              \
+         &(c).alpha, "A", "transparent pixels: drop (default), white or black"},                    \
+        {"fast-decode",    0,    OPTION_FLAG,                                                       \
+         &(c).fast_decode, NULL, "decode large JPEGs at reduced size: faster, a little different"}, \
+        {"max-pixels",    0,   OPTION_SIZE,                                                         \
+         &(c).max_pixels, "N", "refuse larger pictures; default 178956970, 0 no limit"},            \
         OPTION_RESAMPLE(c)
 #define OPTION_END                                                                                 \
     { NULL, 0, OPTION_FLAG, NULL, NULL, NULL }

@@ -270,6 +270,11 @@ mmood_status mmood_detector_check_pictures(const mmood_detector *detector,
             error, MMOOD_ERROR_MISMATCH,
             "the threshold was made %s --no-orient: do the same, or calibrate again",
             info->image.apply_orientation ? "without" : "with");
+    if (!info->image.fast_decode != !image->fast_decode)
+        return mm_error_set(
+            error, MMOOD_ERROR_MISMATCH,
+            "the threshold was made %s --fast-decode: do the same, or calibrate again",
+            info->image.fast_decode ? "with" : "without");
     if (info->precision != precision)
         return mm_error_set(error, MMOOD_ERROR_MISMATCH,
                             "the threshold was made with pictures embedded in %s, not %s: use "

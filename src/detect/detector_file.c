@@ -51,14 +51,15 @@ static json_t *calibration_to_json(const mmood_detector *detector) {
     char labels[65], templates[65];
     mm_detector_hash_labels(labels, detector);
     mm_detector_hash_templates(templates, detector);
-    return json_pack("{s:s, s:I, s:f, s:f, s:I, s:[f,f], s:b, s:i, s:s, s:{s:o*, s:s, s:s, s:s}}",
-                     "definition", definition, "n", (json_int_t)info->count, "keep", info->keep,
-                     "threshold", info->threshold, "kept", (json_int_t)info->kept, "keep_interval",
-                     info->keep_low, info->keep_high, "orient", info->image.apply_orientation,
-                     "alpha", (int)info->image.alpha, "precision",
-                     mmood_precision_name(info->precision), "belongs_to", "score",
-                     score_to_json(&detector->score), "labels", labels, "templates", templates,
-                     "model", detector->model_fingerprint);
+    return json_pack(
+        "{s:s, s:I, s:f, s:f, s:I, s:[f,f], s:b, s:i, s:b, s:s, s:{s:o*, s:s, s:s, s:s}}",
+        "definition", definition, "n", (json_int_t)info->count, "keep", info->keep, "threshold",
+        info->threshold, "kept", (json_int_t)info->kept, "keep_interval", info->keep_low,
+        info->keep_high, "orient", info->image.apply_orientation, "alpha", (int)info->image.alpha,
+        "fast_decode", info->image.fast_decode != 0, "precision",
+        mmood_precision_name(info->precision), "belongs_to", "score",
+        score_to_json(&detector->score), "labels", labels, "templates", templates, "model",
+        detector->model_fingerprint);
 }
 
 static json_t *detector_to_json(const mmood_detector *detector) {
@@ -286,12 +287,14 @@ static mmood_status read_calibration(mmood_detector *detector, const json_t *doc
     const mm_tensor *scores = mm_safetensors_find(set, "calibration_scores");
     const mm_tensor *files = mm_safetensors_find(set, "calibration_files");
     const char *precision = json_string_value(json_object_get(object, "precision"));
+    const json_t *fast = json_object_get(object, "fast_decode"); /* older files have none */
     double alpha = number_or(object, "alpha", -1);
     if (!json_is_object(object) || !json_is_number(threshold) || !precision ||
         !json_is_number(json_object_get(object, "keep")) ||
-        !json_is_boolean(json_object_get(object, "orient")) || !(alpha >= 0 && alpha <= 2))
-        return missing(error,
-                       "\"threshold\" or \"calibration\" with keep, orient, alpha and precision");
+        !json_is_boolean(json_object_get(object, "orient")) || !(alpha >= 0 && alpha <= 2) ||
+        (fast && !json_is_boolean(fast)))
+        return missing(error, "\"threshold\" or \"calibration\" with keep, orient, alpha, "
+                              "fast_decode and precision");
     if (!scores || scores->rank != 1 || scores->dtype != MM_DTYPE_F64 || scores->elements == 0 ||
         !files || files->rank != 2 || files->dtype != MM_DTYPE_U8 || files->shape[1] != 32)
         return missing(error, "the tensors \"calibration_scores\" [n] in F64 and "
@@ -307,6 +310,7 @@ static mmood_status read_calibration(mmood_detector *detector, const json_t *doc
     info->image = mmood_image_options_default();
     info->image.alpha = (mmood_alpha)(int)alpha;
     info->image.apply_orientation = json_is_true(json_object_get(object, "orient"));
+    info->image.fast_decode = json_is_true(fast);
     mmood_status status =
         read_precision(&info->precision, precision, "calibration pictures", error);
     if (status == MMOOD_OK)

@@ -124,7 +124,8 @@ static mmood_status hash_file(mm_pipeline_slot *slot, size_t i, const char *path
 
 static mmood_status load(const mm_pipeline *p, mm_pipeline_slot *slot, size_t i, const char *path) {
     mmood_image *image;
-    mmood_status status = mmood_image_load(&image, path, &p->options.image, &slot->errors[i]);
+    mmood_status status =
+        mmood_image_load_for(&image, path, &p->preprocess, &p->options.image, &slot->errors[i]);
     if (status == MMOOD_OK)
         status = mmood_image_preprocess(slot->crops + i * p->crop_size, p->crop_size, image,
                                         &p->preprocess, &slot->errors[i]);

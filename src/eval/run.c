@@ -49,9 +49,9 @@ static void make_key(char out[65], const runner *r, mmood_session *session, int 
     char text[256];
     mmood_model_describe(mmood_session_model(session), &info);
     mm_sha256_init(&hash);
-    int n = snprintf(text, sizeof text, "%s %s orient %d alpha %d", info.fingerprint,
+    int n = snprintf(text, sizeof text, "%s %s orient %d alpha %d%s", info.fingerprint,
                      mmood_precision_name(info.precision), r->options->image.apply_orientation != 0,
-                     (int)r->options->image.alpha);
+                     (int)r->options->image.alpha, r->options->image.fast_decode ? " fast" : "");
     mm_sha256_update(&hash, text, (size_t)n);
     if (labels) {
         char labels_hash[65];

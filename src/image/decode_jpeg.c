@@ -87,8 +87,30 @@ static void cmyk_to_rgb(uint8_t *rgb, const uint8_t *cmyk, size_t count) {
         }
 }
 
+/* Only halvings: in between, libjpeg-turbo's inverse transforms are plain C and slower than its
+ * vectorised one for the whole picture. */
+static unsigned choose_shrink(const struct jpeg_decompress_struct *jpeg, size_t least) {
+    size_t shorter =
+        jpeg->image_width < jpeg->image_height ? jpeg->image_width : jpeg->image_height;
+    unsigned shrink = 1;
+    while (least > 0 && shrink < 8 && shorter / (shrink * 2) >= least)
+        shrink *= 2;
+    return shrink;
+}
+
+static mmood_status create_image(decoder *d, unsigned shrink) {
+    const struct jpeg_decompress_struct *jpeg = &d->jpeg;
+    d->status = mm_image_create(&d->image, jpeg->output_width, jpeg->output_height, d->error);
+    if (d->status == MMOOD_OK) {
+        d->image->shrink = shrink;
+        d->image->full_width = jpeg->image_width;
+        d->image->full_height = jpeg->image_height;
+    }
+    return d->status;
+}
+
 static mmood_status decode(decoder *d, int *orientation, const uint8_t *data, size_t size,
-                           const mmood_image_options *options) {
+                           size_t least, const mmood_image_options *options) {
     struct jpeg_decompress_struct *jpeg = &d->jpeg;
     jpeg_mem_src(jpeg, data, (unsigned long)size);
     jpeg_save_markers(jpeg, JPEG_APP0 + 1, 0xffff);
@@ -99,9 +121,11 @@ static mmood_status decode(decoder *d, int *orientation, const uint8_t *data, si
     *orientation = find_orientation(jpeg);
     int cmyk = jpeg->jpeg_color_space == JCS_CMYK || jpeg->jpeg_color_space == JCS_YCCK;
     jpeg->out_color_space = cmyk ? JCS_CMYK : JCS_RGB;
+    unsigned shrink = choose_shrink(jpeg, least);
+    jpeg->scale_num = 1;
+    jpeg->scale_denom = shrink;
     jpeg_start_decompress(jpeg);
-    d->status = mm_image_create(&d->image, jpeg->output_width, jpeg->output_height, d->error);
-    if (d->status != MMOOD_OK)
+    if (create_image(d, shrink) != MMOOD_OK)
         return d->status;
     if (cmyk && !(d->row = malloc((size_t)jpeg->output_width * 4)))
         return d->status = mm_error_set(d->error, MMOOD_ERROR_MEMORY, "no memory for a row");
@@ -117,7 +141,7 @@ static mmood_status decode(decoder *d, int *orientation, const uint8_t *data, si
 }
 
 mmood_status mm_decode_jpeg(mmood_image **out, int *orientation, const uint8_t *data, size_t size,
-                            const mmood_image_options *options, mmood_error *error) {
+                            size_t least, const mmood_image_options *options, mmood_error *error) {
     *out = NULL;
     *orientation = 1;
     decoder *d = calloc(1, sizeof *d);
@@ -132,7 +156,7 @@ mmood_status mm_decode_jpeg(mmood_image **out, int *orientation, const uint8_t *
         jpeg_create_decompress(&d->jpeg);
         d->progress.progress_monitor = count_scans;
         d->jpeg.progress = &d->progress;
-        d->status = decode(d, orientation, data, size, options);
+        d->status = decode(d, orientation, data, size, least, options);
     }
     jpeg_destroy_decompress(&d->jpeg);
     mmood_status status = d->status;

@@ -9,7 +9,8 @@
 #include <string.h>
 
 mmood_image_options mmood_image_options_default(void) {
-    mmood_image_options options = {1, MMOOD_ALPHA_DROP, 178956970u};
+    mmood_image_options options = {
+        .apply_orientation = 1, .alpha = MMOOD_ALPHA_DROP, .max_pixels = 178956970u};
     return options;
 }
 
@@ -25,8 +26,8 @@ mmood_status mm_image_create(mmood_image **out, size_t width, size_t height, mmo
     if (!image)
         return mm_error_set(error, MMOOD_ERROR_MEMORY,
                             "no memory for a picture of %zu x %zu pixels", width, height);
-    image->width = width;
-    image->height = height;
+    *image = (mmood_image){
+        .width = width, .height = height, .shrink = 1, .full_width = width, .full_height = height};
     memset(image->pixels + width * height * 3, 0, MM_IMAGE_SLACK);
     *out = image;
     return MMOOD_OK;
@@ -44,16 +45,33 @@ mmood_status mm_image_check_size(uint64_t width, uint64_t height,
                         (unsigned long long)options->max_pixels);
 }
 
-mmood_status mmood_image_decode(mmood_image **out, const void *data, size_t size,
-                                const mmood_image_options *options, mmood_error *error) {
+/* What the shorter side of a picture decoded at reduced size has at least: twice what it is resized
+ * to, so that the filter still does the last halving. libvips and Pillow's thumbnails leave as
+ * much.
+ */
+static size_t least_side(const mmood_preprocess *p) {
+    int side = p->shortest_edge;
+    if (side <= 0)
+        side = p->resize_width > p->resize_height ? p->resize_width : p->resize_height;
+    return p->resize && side > 0 ? (size_t)side * 2 : 0;
+}
+
+mmood_status mmood_image_decode_for(mmood_image **out, const void *data, size_t size,
+                                    const mmood_preprocess *preprocess,
+                                    const mmood_image_options *options, mmood_error *error) {
     *out = NULL;
     mmood_image_options chosen = options ? *options : mmood_image_options_default();
+    if (chosen.fast_decode && !preprocess)
+        return mm_error_set(error, MMOOD_ERROR_ARGUMENT,
+                            "fast_decode is asked for without the preprocessing that says how far "
+                            "pictures may be reduced: call mmood_image_decode_for with it");
+    size_t least = chosen.fast_decode ? least_side(preprocess) : 0;
     mm_format format = mm_sniff(data, size);
     int orientation = 1;
     mmood_status status;
     switch (format.kind) {
     case MM_FORMAT_JPEG:
-        status = mm_decode_jpeg(out, &orientation, data, size, &chosen, error);
+        status = mm_decode_jpeg(out, &orientation, data, size, least, &chosen, error);
         break;
     case MM_FORMAT_PNG:
         status = mm_decode_png(out, &orientation, data, size, &chosen, error);
@@ -78,16 +96,27 @@ mmood_status mmood_image_decode(mmood_image **out, const void *data, size_t size
     return status;
 }
 
-mmood_status mmood_image_load(mmood_image **out, const char *path,
-                              const mmood_image_options *options, mmood_error *error) {
+mmood_status mmood_image_decode(mmood_image **out, const void *data, size_t size,
+                                const mmood_image_options *options, mmood_error *error) {
+    return mmood_image_decode_for(out, data, size, NULL, options, error);
+}
+
+mmood_status mmood_image_load_for(mmood_image **out, const char *path,
+                                  const mmood_preprocess *preprocess,
+                                  const mmood_image_options *options, mmood_error *error) {
     mm_map map;
     *out = NULL;
     mmood_status status = mm_map_open(&map, path, error);
     if (status != MMOOD_OK)
         return status;
-    status = mmood_image_decode(out, map.data, map.size, options, error);
+    status = mmood_image_decode_for(out, map.data, map.size, preprocess, options, error);
     mm_map_close(&map);
     return status;
+}
+
+mmood_status mmood_image_load(mmood_image **out, const char *path,
+                              const mmood_image_options *options, mmood_error *error) {
+    return mmood_image_load_for(out, path, NULL, options, error);
 }
 
 mmood_status mmood_image_from_rgb(mmood_image **out, const uint8_t *rgb, size_t width,

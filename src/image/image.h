@@ -7,6 +7,14 @@
 struct mmood_image {
     size_t width;
     size_t height;
+    /* A picture decoded at 1 / shrink of its size: that in the file, and where its edges are. Sizes
+     * are rounded up, so it covers full_width / shrink of the columns, from `left` on, not the
+     * whole of the last one (of the first, once mirrored); rows alike. */
+    unsigned shrink; /* 1: in full */
+    size_t full_width;
+    size_t full_height;
+    double left;
+    double top;
     uint8_t pixels[]; /* [height, width, 3], and MM_IMAGE_SLACK bytes that may be read, not used */
 };
 
@@ -26,9 +34,10 @@ void mm_alpha_blend(uint8_t out[3], const uint8_t rgba[4], mmood_alpha alpha);
 /* [count, 4] to [count, 3]. */
 void mm_alpha_flatten(uint8_t *out, const uint8_t *rgba, size_t count, mmood_alpha alpha);
 
-/* The decoders. `*orientation` is EXIF's, 1 if there is none. `options` is not NULL. */
+/* The decoders. `*orientation` is EXIF's, 1 if there is none. `options` is not NULL. A JPEG is
+ * decoded at the smallest size whose shorter side has `least` pixels still; 0: in full. */
 mmood_status mm_decode_jpeg(mmood_image **out, int *orientation, const uint8_t *data, size_t size,
-                            const mmood_image_options *options, mmood_error *error);
+                            size_t least, const mmood_image_options *options, mmood_error *error);
 mmood_status mm_decode_png(mmood_image **out, int *orientation, const uint8_t *data, size_t size,
                            const mmood_image_options *options, mmood_error *error);
 mmood_status mm_decode_webp(mmood_image **out, int *orientation, const uint8_t *data, size_t size,

@@ -3,6 +3,11 @@
 
 #include <string.h>
 
+/* Where the picture begins on an axis of `side` pixels, if it did at `begin` before. */
+static double mirrored(double begin, size_t side, size_t full, unsigned shrink, int flip) {
+    return flip ? (double)side - (double)full / shrink - begin : begin;
+}
+
 mmood_status mm_image_orient(mmood_image **image, int orientation, mmood_error *error) {
     if (orientation <= 1 || orientation > 8)
         return MMOOD_OK;
@@ -15,6 +20,13 @@ mmood_status mm_image_orient(mmood_image **image, int orientation, mmood_error *
                                           swap ? from->width : from->height, error);
     if (status != MMOOD_OK)
         return status;
+    to->shrink = from->shrink;
+    to->full_width = swap ? from->full_height : from->full_width;
+    to->full_height = swap ? from->full_width : from->full_height;
+    to->left = mirrored(swap ? from->top : from->left, to->width, to->full_width, to->shrink,
+                        swap ? flip_y : flip_x);
+    to->top = mirrored(swap ? from->left : from->top, to->height, to->full_height, to->shrink,
+                       swap ? flip_x : flip_y);
     for (size_t y = 0; y < to->height; y++)
         for (size_t x = 0; x < to->width; x++) {
             size_t sx = swap ? y : x, sy = swap ? x : y;

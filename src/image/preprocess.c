@@ -13,22 +13,22 @@ static const size_t max_side = (size_t)1 << 31;
 /* The size after resizing. */
 static mmood_status target_size(size_t *width, size_t *height, const mmood_image *image,
                                 const mmood_preprocess *p, mmood_error *error) {
-    *width = image->width;
-    *height = image->height;
+    *width = image->full_width;
+    *height = image->full_height;
     if (!p->resize)
         return MMOOD_OK;
     if (p->shortest_edge > 0) {
         size_t edge = (size_t)p->shortest_edge;
-        int wide = image->width > image->height;
-        size_t shorter = wide ? image->height : image->width;
-        size_t longer = wide ? image->width : image->height;
+        int wide = *width > *height;
+        size_t shorter = wide ? *height : *width;
+        size_t longer = wide ? *width : *height;
         double scaled =
             (double)edge * (double)longer / (double)shorter; /* truncated, as int() does */
         if (scaled >= (double)max_side)
             return mm_error_set(error, MMOOD_ERROR_LIMIT,
                                 "a picture of %zu x %zu pixels would be over %zu pixels long after "
                                 "resizing",
-                                image->width, image->height, max_side);
+                                *width, *height, max_side);
         *width = wide ? (size_t)scaled : edge;
         *height = wide ? edge : (size_t)scaled;
         return MMOOD_OK;

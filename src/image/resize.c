@@ -21,6 +21,13 @@ typedef struct kernel {
     int32_t *weights;
 } kernel;
 
+/* An axis of the picture in memory: `side` pixels, of which it covers `span` from `begin` on. */
+typedef struct axis {
+    size_t side;
+    double begin;
+    double span;
+} axis;
+
 static double filter_support(mmood_filter filter) {
     return filter == MMOOD_FILTER_BICUBIC ? 2.0 : 1.0;
 }
@@ -45,10 +52,11 @@ static void kernel_free(kernel *k) {
     *k = (kernel){0};
 }
 
-/* The weights for outputs begin .. begin + count of an axis resized from `from` to `to`. */
-static mmood_status kernel_create(kernel *k, size_t from, size_t to, size_t begin, size_t count,
+/* The weights for outputs begin .. begin + count of an axis resized to `to`. */
+static mmood_status kernel_create(kernel *k, axis a, size_t to, size_t begin, size_t count,
                                   mmood_filter filter, mmood_error *error) {
-    double scale = (double)from / (double)to, stretch = scale < 1 ? 1 : scale;
+    size_t from = a.side;
+    double scale = a.span / (double)to, stretch = scale < 1 ? 1 : scale;
     double support = filter_support(filter) * stretch;
     double wanted = ceil(support) * 2 + 1;
     *k = (kernel){.taps = wanted < (double)from ? (size_t)wanted : from};
@@ -63,7 +71,7 @@ static mmood_status kernel_create(kernel *k, size_t from, size_t to, size_t begi
         return mm_error_set(error, MMOOD_ERROR_MEMORY, "no memory to resize to %zu pixels", to);
     }
     for (size_t i = 0; i < count; i++) {
-        double center = ((double)(begin + i) + 0.5) * scale;
+        double center = a.begin + ((double)(begin + i) + 0.5) * scale;
         double low = trunc(center - support + 0.5), high = trunc(center + support + 0.5);
         size_t first = low < 0 ? 0 : (size_t)low;
         size_t last = high > (double)from ? from : (size_t)high;
@@ -175,12 +183,14 @@ static mmood_status reserve(passes *p, size_t width, size_t height, mmood_filter
                             mmood_error *error) {
     mmood_status status = MMOOD_OK;
     size_t size = p->window.width * 3;
-    if (width != p->image->width)
-        status = kernel_create(&p->across, p->image->width, width, p->window.x, p->window.width,
-                               filter, error);
-    if (status == MMOOD_OK && height != p->image->height)
-        status = kernel_create(&p->down, p->image->height, height, p->window.y, p->window.height,
-                               filter, error);
+    const mmood_image *image = p->image;
+    axis x = {image->width, image->left, (double)image->full_width / image->shrink};
+    axis y = {image->height, image->top, (double)image->full_height / image->shrink};
+    /* a span of whole pixels is all of them */
+    if (x.span != (double)width)
+        status = kernel_create(&p->across, x, width, p->window.x, p->window.width, filter, error);
+    if (status == MMOOD_OK && y.span != (double)height)
+        status = kernel_create(&p->down, y, height, p->window.y, p->window.height, filter, error);
     if (status != MMOOD_OK)
         return status;
     p->slots = p->down.weights ? most_shared(&p->down, p->window.height) : 1;

@@ -238,7 +238,8 @@ static mmood_status decode(mm_crew *crew, mm_item *item, mmood_error *error) {
         memset(item->crop, 128, crew->crop_size);
         return MMOOD_OK;
     }
-    status = mmood_image_decode(&image, input->data, input->size, &crew->options.image, error);
+    status = mmood_image_decode_for(&image, input->data, input->size, &crew->preprocess,
+                                    &crew->options.image, error);
     if (status == MMOOD_OK)
         status =
             mmood_image_preprocess(item->crop, crew->crop_size, image, &crew->preprocess, error);

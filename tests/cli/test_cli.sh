@@ -87,6 +87,14 @@ expect 0 "$mmood" preprocess -m $model $pictures/exif6.jpg -o "$work/a.ppm"
 expect 0 "$mmood" preprocess -m $model --no-orient $pictures/exif6.jpg -o "$work/b.ppm"
 checks=$((checks + 1))
 if cmp -s "$work/a.ppm" "$work/b.ppm"; then fail "--no-orient changes nothing"; fi
+expect 0 "$mmood" preprocess -m $model --fast-decode $pictures/exif6.jpg -o "$work/b.ppm"
+same "$work/a.ppm" "$work/b.ppm" # 200 pixels are less than four times 64
+expect 0 "$mmood" preprocess -m $model $pictures/ok.jpg -o "$work/a.ppm"
+expect 0 "$mmood" preprocess -m $model --fast-decode $pictures/ok.jpg -o "$work/b.ppm"
+checks=$((checks + 1))
+if cmp -s "$work/a.ppm" "$work/b.ppm"; then fail "--fast-decode changes nothing"; fi
+expect 1 "$mmood" preprocess -m $model --fast-decode $pictures/trunc.jpg -o "$work/c.ppm"
+says err "truncated"
 expect 0 "$mmood" preprocess -m $model --alpha white $pictures/rgba_hidden.png -o "$work/a.ppm"
 expect 0 "$mmood" preprocess -m $model --resample bilinear $pictures/rgb.png -o "$work/b.ppm"
 expect 2 "$mmood" preprocess -m $model --alpha pink $pictures/rgba_hidden.png -o "$work/a.ppm"

@@ -61,6 +61,15 @@ expect 1 "$mmood" score "$work/c.mmood" "$work/cal/0.jpg" --precision f32 --alph
 says err "--alpha drop"
 expect 1 "$mmood" score "$work/c.mmood" "$work/cal/0.jpg" --precision f32 --no-orient
 says err "--no-orient"
+expect 1 "$mmood" score "$work/c.mmood" "$work/cal/0.jpg" --precision f32 --fast-decode
+says err "without --fast-decode"
+expect 0 "$mmood" calibrate "$work/d.mmood" "$work/cal" --precision f32 --fast-decode -o "$work/f.mmood"
+expect 1 "$mmood" score "$work/f.mmood" "$work/cal/0.jpg" --precision f32
+says err "with --fast-decode"
+expect 0 "$mmood" score "$work/f.mmood" "$work/cal/0.jpg" --precision f32 --fast-decode --format json
+says out '"calibrated":true'
+expect 1 "$mmood" eval "$work/f.mmood" --id "$work/id" --ood "$work/far" --precision f32
+says err "with --fast-decode"
 
 # ---- score --fdr and --adaptive
 expect 2 "$mmood" score "$work/d.mmood" "$work/far" --precision f32 --fdr 0.1
@@ -116,6 +125,9 @@ checks=$((checks + 1))
 checks=$((checks + 1))
 grep -q '</html>' "$work/report.html" || fail "the report is no page"
 cp "$work/out" "$work/first"
+expect 0 run --scores all --format json --fast-decode # not out of the cache
+checks=$((checks + 1))
+[ "$(ls "$work/xdg/mmood"/embeddings-*.cache | wc -l)" = 2 ] || fail "--fast-decode has no cache of its own"
 expect 0 run --scores all --format json # out of the cache
 same "$work/first" "$work/out"
 expect 0 run --scores all --format json --no-cache --threads 1

@@ -192,6 +192,11 @@ static void test_file(void **unused) {
     assert_ok(mmood_detector_check_pictures(again, &image, MMOOD_PRECISION_F32, &error), error);
     assert_int_equal(mmood_detector_check_pictures(again, &image, MMOOD_PRECISION_BF16, &error),
                      MMOOD_ERROR_MISMATCH);
+    image.fast_decode = 1;
+    assert_int_equal(mmood_detector_check_pictures(again, &image, MMOOD_PRECISION_F32, &error),
+                     MMOOD_ERROR_MISMATCH);
+    assert_non_null(strstr(error.message, "without --fast-decode"));
+    image.fast_decode = 0;
     image.apply_orientation = 0;
     assert_int_equal(mmood_detector_check_pictures(again, &image, MMOOD_PRECISION_F32, &error),
                      MMOOD_ERROR_MISMATCH);
