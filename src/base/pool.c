@@ -1,14 +1,9 @@
-/* pool.c - worker threads on pthreads, and how many CPUs the process may use. */
-#ifndef _GNU_SOURCE
-#define _GNU_SOURCE /* sched_getaffinity */
-#endif
+/* pool.c - worker threads on pthreads. */
 #include "base/pool.h"
 
 #include "base/error.h"
 
 #include <pthread.h>
-#include <sched.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -29,42 +24,6 @@ struct mm_pool {
         int index;
     } workers[];
 };
-
-/* The CPU quota of a cgroup in whole CPUs, rounded up; 0 if there is none. */
-static int cgroup_limit(void) {
-    long long quota = -1, period = -1;
-    FILE *file = fopen("/sys/fs/cgroup/cpu.max", "re");
-    if (file) {
-        if (fscanf(file, "%lld %lld", &quota, &period) != 2)
-            quota = -1; /* "max" */
-        fclose(file);
-    } else if ((file = fopen("/sys/fs/cgroup/cpu/cpu.cfs_quota_us", "re"))) {
-        if (fscanf(file, "%lld", &quota) != 1)
-            quota = -1;
-        fclose(file);
-        file = fopen("/sys/fs/cgroup/cpu/cpu.cfs_period_us", "re");
-        if (!file || fscanf(file, "%lld", &period) != 1)
-            quota = -1;
-        if (file)
-            fclose(file);
-    }
-    if (quota <= 0 || period <= 0)
-        return 0;
-    long long cpus = (quota + period - 1) / period;
-    return cpus > 4096 ? 4096 : (int)cpus;
-}
-
-int mm_cpu_count(void) {
-    cpu_set_t set;
-    CPU_ZERO(&set);
-    int cpus = 1;
-    if (sched_getaffinity(0, sizeof set, &set) == 0)
-        cpus = CPU_COUNT(&set);
-    int limit = cgroup_limit();
-    if (limit > 0 && limit < cpus)
-        cpus = limit;
-    return cpus < 1 ? 1 : cpus;
-}
 
 static void *worker_main(void *argument) {
     struct worker *self = argument;

@@ -9,9 +9,6 @@ typedef struct mm_pool mm_pool;
 /* Runs on each worker, `worker` from 0 to count - 1. */
 typedef void mm_pool_job(void *context, int worker);
 
-/* CPUs this process may use: scheduling affinity and the cgroup v2/v1 quota, at least 1. */
-int mm_cpu_count(void);
-
 /* Starts `threads` workers (at least 1). The caller's own thread never runs jobs, so per-thread
  * settings that jobs make (OpenMP's thread count) never reach it. */
 mmood_status mm_pool_create(mm_pool **out, int threads, mmood_error *error);

@@ -3,6 +3,7 @@
 #include "clip/model.h"
 
 #include "base/buffer.h"
+#include "base/cpus.h"
 #include "base/error.h"
 #include "base/sha256.h"
 #include "image/preprocess_config.h"

@@ -1,6 +1,7 @@
 /* session.c - embedding pictures, their patches and texts: cuts the work into chunks of rows that
  * stay in cache and hands them to workers, one worker a chunk; a single item is shared by a team of
  * all workers. */
+#include "base/cpus.h"
 #include "base/error.h"
 #include "base/pool.h"
 #include "clip/model.h"

@@ -1,5 +1,6 @@
 /* scorer.c - verdicts on many pictures: blocks of pictures against all labels, a block a worker. A
  * block's cosines are the only matrix there is. */
+#include "base/cpus.h"
 #include "base/error.h"
 #include "base/pool.h"
 #include "detect/adaptive.h"

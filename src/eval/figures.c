@@ -1,5 +1,6 @@
 /* figures.c - from the pictures' scores to metrics, means, intervals and accuracy; a score a
  * worker. */
+#include "base/cpus.h"
 #include "base/error.h"
 #include "base/pool.h"
 #include "eval/run.h"

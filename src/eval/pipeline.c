@@ -3,6 +3,7 @@
  * is embedded; the caller's thread waits for a window to be whole and embeds it. */
 #include "eval/pipeline.h"
 
+#include "base/cpus.h"
 #include "base/error.h"
 #include "base/file.h"
 #include "base/sha256.h"

@@ -3,6 +3,7 @@
 #include "serve/crew.h"
 
 #include "base/clock.h"
+#include "base/cpus.h"
 #include "base/error.h"
 #include "base/text.h"
 #include "serve/crew_internal.h"

@@ -1,13 +1,9 @@
 /* test_pool.c - worker threads: each runs once a job, all at the same time, and ends. */
-#ifndef _GNU_SOURCE
-#define _GNU_SOURCE /* sched_setaffinity */
-#endif
 #include "test.h"
 
 #include "base/pool.h"
 
 #include <pthread.h>
-#include <sched.h>
 
 enum { WORKERS = 8 };
 
@@ -144,28 +140,11 @@ static void test_wrong_sizes(void **unused) {
     }
 }
 
-/* A process that may use one CPU has one. */
-static void test_cpu_count(void **unused) {
-    (void)unused;
-    cpu_set_t all, one;
-    assert_true(mm_cpu_count() >= 1);
-    assert_int_equal(sched_getaffinity(0, sizeof all, &all), 0);
-    assert_true(mm_cpu_count() <= CPU_COUNT(&all));
-    CPU_ZERO(&one);
-    for (size_t cpu = 0; cpu < CPU_SETSIZE && CPU_COUNT(&one) == 0; cpu++) {
-        if (CPU_ISSET(cpu, &all))
-            CPU_SET(cpu, &one);
-    }
-    assert_int_equal(sched_setaffinity(0, sizeof one, &one), 0);
-    assert_int_equal(mm_cpu_count(), 1);
-    assert_int_equal(sched_setaffinity(0, sizeof all, &all), 0);
-}
-
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_every_worker_once), cmocka_unit_test(test_results_are_seen),
         cmocka_unit_test(test_at_the_same_time),  cmocka_unit_test(test_pools_side_by_side),
-        cmocka_unit_test(test_wrong_sizes),       cmocka_unit_test(test_cpu_count),
+        cmocka_unit_test(test_wrong_sizes),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -1,0 +1,2 @@
+# What the system says of this process.
+mmood_fuzz(cgroup)
