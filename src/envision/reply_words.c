@@ -131,7 +131,8 @@ static void fold(char out[LOOK_AT + 1], mm_span text) {
 static int begins(const char *text, const char *const *with, size_t count) {
     for (size_t i = 0; i < count; i++) {
         size_t n = strlen(with[i]);
-        if (strncmp(text, with[i], n) == 0 && (!is_letter(text[n]) || with[i][0] < 0))
+        if (strncmp(text, with[i], n) == 0 &&
+            (!is_letter(text[n]) || (unsigned char)with[i][0] >= 0x80))
             return 1;
     }
     return 0;
