@@ -175,10 +175,12 @@ static int run(mm_server *server, const settings *s, const sigset_t *signals) {
         }
         if (!isfinite(end))
             continue;
-        size_t busy = mm_server_busy(server);
-        if (busy == 0)
+        if (mm_server_is_drained(server))
             return EXIT_DONE;
         if (mm_now() >= end) {
+            size_t busy = mm_server_busy(server);
+            if (busy == 0)
+                return EXIT_DONE;
             cli_error("%zu requests did not end within %g s (--shutdown-timeout)", busy,
                       s->shutdown);
             return EXIT_FATAL;

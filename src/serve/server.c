@@ -9,6 +9,10 @@
 
 #include <arpa/inet.h>
 #include <errno.h>
+#ifdef __linux__
+#include <asm/socket.h>
+#include <linux/filter.h>
+#endif
 #include <netdb.h>
 #include <poll.h>
 #include <stdio.h>
@@ -17,7 +21,8 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-/* Seconds for which idle connections are kept when the server ends: a request may be on its way. */
+/* Seconds for which the server, told to end, takes connections whose opening has begun, and keeps
+ * idle ones: a request may be on its way. */
 static const double drain_grace = 0.25;
 
 mm_server_options mm_server_options_default(void) {
@@ -107,11 +112,13 @@ static mmood_status start_daemon(mm_server *server, mmood_error *error) {
     if (status != MMOOD_OK)
         return status;
     describe(server->url, sizeof server->url, s);
+    /* The daemon counts a connection a moment longer than we know of it, and closes what is handed
+     * to it beyond its limit: so that limit is a little above ours. */
     server->daemon = MHD_start_daemon(
         MHD_USE_EPOLL_INTERNAL_THREAD | MHD_ALLOW_SUSPEND_RESUME, 0, NULL, NULL, mm_http_handle,
         server, MHD_OPTION_LISTEN_SOCKET, s, MHD_OPTION_NOTIFY_COMPLETED, mm_http_completed, server,
         MHD_OPTION_NOTIFY_CONNECTION, mm_http_connected, server, MHD_OPTION_CONNECTION_LIMIT,
-        (unsigned)server->options.connections, MHD_OPTION_CONNECTION_TIMEOUT,
+        (unsigned)server->options.connections + MM_HANDED, MHD_OPTION_CONNECTION_TIMEOUT,
         (unsigned)(server->options.body_timeout + 1), MHD_OPTION_CONNECTION_MEMORY_LIMIT,
         (size_t)65536, MHD_OPTION_STRICT_FOR_CLIENT, 1, MHD_OPTION_END);
     if (server->daemon)
@@ -163,6 +170,15 @@ const char *mm_server_url(const mm_server *server) {
 
 /* ---- Connections --------------------------------------------------------------------------- */
 
+/* The daemon has begun with the connection, or refused it. With the lock. */
+static void forget_handed(mm_server *server, int socket) {
+    for (size_t i = 0; i < server->handed_count; i++)
+        if (server->handed[i] == socket) {
+            server->handed[i] = server->handed[--server->handed_count];
+            return;
+        }
+}
+
 void mm_http_connected(void *context, struct MHD_Connection *connection, void **socket_context,
                        enum MHD_ConnectionNotificationCode what) {
     mm_server *server = context;
@@ -179,6 +195,7 @@ void mm_http_connected(void *context, struct MHD_Connection *connection, void **
             server->peers->previous = peer;
         server->peers = peer;
         server->peer_count++;
+        forget_handed(server, peer->socket);
         *socket_context = peer;
     } else if (what == MHD_CONNECTION_NOTIFY_CLOSED && peer) {
         if (peer->next)
@@ -204,14 +221,65 @@ void mm_peer_set(mm_server *server, mm_peer *peer, mm_peer_state state) {
     pthread_mutex_unlock(&server->peers_lock);
 }
 
-/* Whether the client has gone in the middle of a request. The daemon does not see an end that came
- * together with the last bytes before it, and would keep such connections until they time out. Seen
- * twice, so that what the daemon has just read is not taken from it. */
-static int has_left(mm_peer *peer) {
-    char byte;
-    if (recv(peer->socket, &byte, 1, MSG_PEEK | MSG_DONTWAIT) != 0)
-        return 0;
-    return ++peer->ended >= 2;
+/* The system completes connections that nobody has accepted yet, so between the last accept() and
+ * close() there may always be one more, whose request would be lost. With this filter the first
+ * packet of a new connection is dropped (the client sends it again after a second, and finds the
+ * port closed, or the next server), while those whose opening has begun become complete. Systems
+ * that do not take the filter are left with that moment. */
+static void refuse_new(int s) {
+#ifdef __linux__
+    enum { FLAGS = 13, SYN = 0x02, ACK = 0x10 }; /* of a TCP header */
+    struct sock_filter code[] = {
+        BPF_STMT(BPF_LD | BPF_B | BPF_ABS, FLAGS),
+        BPF_STMT(BPF_ALU | BPF_AND | BPF_K, SYN | ACK),
+        BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, SYN, 0, 1),
+        BPF_STMT(BPF_RET | BPF_K, 0),
+        BPF_STMT(BPF_RET | BPF_K, UINT32_MAX),
+    };
+    const struct sock_fprog program = {sizeof code / sizeof *code, code};
+    setsockopt(s, SOL_SOCKET, SO_ATTACH_FILTER, &program, sizeof program);
+#else
+    (void)s;
+#endif
+}
+
+static void stop_listening(mm_server *server) {
+    if (server->listening >= 0)
+        close(server->listening);
+    server->listening = -1;
+}
+
+/* Hands connections that are complete to the daemon, which no longer listens itself, as long as it
+ * has room for them. When none has been left for long enough, the socket is closed. */
+static void take_last(mm_server *server) {
+    for (;;) {
+        struct sockaddr_storage address;
+        socklen_t size = sizeof address;
+        pthread_mutex_lock(&server->peers_lock);
+        int full = server->handed_count == MM_HANDED ||
+                   server->peer_count + server->handed_count >= server->options.connections;
+        pthread_mutex_unlock(&server->peers_lock);
+        if (full)
+            return;
+        int s = accept(server->listening, (struct sockaddr *)&address, &size);
+        if (s < 0 && (errno == EINTR || errno == ECONNABORTED))
+            continue;
+        if (s < 0 && errno != EAGAIN)
+            return; /* no descriptor, no memory: after some answers there are */
+        if (s < 0)
+            break;
+        pthread_mutex_lock(&server->peers_lock);
+        server->handed[server->handed_count++] = s;
+        server->handed_at = mm_now();
+        pthread_mutex_unlock(&server->peers_lock);
+        if (MHD_add_connection(server->daemon, s, (struct sockaddr *)&address, size) == MHD_YES)
+            continue;
+        pthread_mutex_lock(&server->peers_lock);
+        forget_handed(server, s);
+        pthread_mutex_unlock(&server->peers_lock);
+    }
+    if (mm_now() - server->drained_at > drain_grace)
+        stop_listening(server);
 }
 
 void mm_server_tick(mm_server *server) {
@@ -219,6 +287,8 @@ void mm_server_tick(mm_server *server) {
                                "Connection: close\r\n\r\n";
     double now = mm_now();
     int draining = atomic_load(&server->draining);
+    if (server->listening >= 0)
+        take_last(server);
     pthread_mutex_lock(&server->peers_lock);
     for (mm_peer *peer = server->peers; peer; peer = peer->next) {
         double waited = now - peer->since;
@@ -230,9 +300,16 @@ void mm_server_tick(mm_server *server) {
         }
         if (peer->state == PEER_ANSWERING || peer->socket < 0)
             continue;
-        int left = has_left(peer);
+        /* The daemon does not see an end that came together with the last bytes before it, and
+         * would keep such connections until they time out. Seen twice, so that what the daemon has
+         * just read is not taken from it. */
+        char byte;
+        ssize_t unread = recv(peer->socket, &byte, 1, MSG_PEEK | MSG_DONTWAIT);
+        int left = unread == 0 && ++peer->ended >= 2;
         if (!left && waited <= limit)
             continue;
+        if (unread > 0 && peer->state == PEER_IDLE)
+            continue;           /* the next request has just come */
         if (sending && !left) { /* nothing of an answer has been sent yet, so this can be one */
             send(peer->socket, late, sizeof late - 1, MSG_DONTWAIT | MSG_NOSIGNAL);
             mm_metrics_trouble(&server->metrics, MM_TROUBLE_TIMEOUT);
@@ -277,30 +354,25 @@ void mm_server_drain(mm_server *server) {
     server->drained_at = mm_now();
     pthread_mutex_unlock(&server->peers_lock);
     server->listening = MHD_quiesce_daemon(server->daemon);
-    /* Clients whose connections the system has taken already count as accepted. */
-    for (;;) {
-        struct sockaddr_storage address;
-        socklen_t size = sizeof address;
-        int s = accept(server->listening, (struct sockaddr *)&address, &size);
-        if (s < 0)
-            break;
-        MHD_add_connection(server->daemon, s, (struct sockaddr *)&address, size);
-    }
-    if (server->listening >= 0)
-        close(server->listening);
-    server->listening = -1;
+    if (server->listening < 0)
+        return;
+    refuse_new(server->listening);
+    take_last(server);
 }
 
 size_t mm_server_busy(mm_server *server) {
-    size_t busy = atomic_load(&server->busy);
-    int draining = atomic_load(&server->draining);
+    return atomic_load(&server->busy);
+}
+
+int mm_server_is_drained(mm_server *server) {
     pthread_mutex_lock(&server->peers_lock);
-    /* New connections, whose requests are on their way, and for a moment idle ones too. */
-    for (const mm_peer *peer = server->peers; peer && busy == 0 && draining; peer = peer->next)
-        busy += peer->state == PEER_NEW ||
-                (peer->state == PEER_IDLE && mm_now() - server->drained_at <= drain_grace);
+    int drained = server->listening < 0 && atomic_load(&server->busy) == 0 &&
+                  (server->handed_count == 0 || mm_now() - server->handed_at > drain_grace);
+    /* Requests on their way. */
+    for (const mm_peer *peer = server->peers; peer && drained; peer = peer->next)
+        drained = peer->state != PEER_NEW && peer->state != PEER_IDLE;
     pthread_mutex_unlock(&server->peers_lock);
-    return busy;
+    return drained;
 }
 
 void mm_server_free(mm_server *server) {
@@ -308,6 +380,7 @@ void mm_server_free(mm_server *server) {
         return;
     if (server->daemon) {
         mm_server_drain(server);
+        stop_listening(server);
         mm_crew_abandon(server->crew);
         pthread_mutex_lock(&server->peers_lock);
         for (mm_peer *peer = server->peers; peer; peer = peer->next)

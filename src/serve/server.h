@@ -35,17 +35,22 @@ mmood_status mm_server_create(mm_server **out, const mmood_model *model,
 /* "http://ADDRESS:PORT" where it listens. */
 const char *mm_server_url(const mm_server *server);
 
-/* Ends connections that take too long. To be called some times a second. */
+/* Ends connections that take too long, and takes the last ones after mm_server_drain. To be called
+ * some times a second, then some times more, by the thread that drains and frees the server. */
 void mm_server_tick(mm_server *server);
 
 /* Reads the detector files again; how many were refused. The log says which and why. */
 size_t mm_server_reload(mm_server *server);
 
-/* Takes no new connections; those that are there are answered and then closed. */
+/* Takes no new connections; those that are there, or whose opening has begun, are answered and then
+ * closed. */
 void mm_server_drain(mm_server *server);
 
 /* Requests under way. */
 size_t mm_server_busy(mm_server *server);
+
+/* Whether all is done after mm_server_drain: nobody is connected who has no answer. */
+int mm_server_is_drained(mm_server *server);
 
 /* Ends what is still under way with an error, and everything. */
 void mm_server_free(mm_server *server);

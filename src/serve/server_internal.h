@@ -33,6 +33,8 @@ typedef struct mm_peer {
     int ended; /* ticks that saw the client's end of the connection closed */
 } mm_peer;
 
+enum { MM_HANDED = 8 };
+
 struct mm_server {
     mm_server_options options;
     const mmood_model *model;
@@ -42,7 +44,8 @@ struct mm_server {
     mm_metrics metrics;
     mm_crew *crew;
     struct MHD_Daemon *daemon;
-    int listening; /* the socket, once the daemon has given it back: -1 before */
+    int listening; /* the socket, from when the daemon has given it back until it is closed, or -1
+                    */
     char url[128];
     char token_hash[65];
     atomic_int draining;
@@ -56,6 +59,9 @@ struct mm_server {
     pthread_mutex_t peers_lock;
     mm_peer *peers;
     size_t peer_count;
+    int handed[MM_HANDED]; /* connections that the daemon was given and has not begun with yet */
+    size_t handed_count;
+    double handed_at; /* the last of them */
 };
 
 /* One request and its answer; counted by references: the connection's, and the crew's. */
