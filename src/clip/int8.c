@@ -6,7 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { MM_ALIGN = 64 };
+enum { MM_ALIGN = 64, MM_INT8_STEP = 4 };
 
 static void *reserve(size_t bytes) {
     bytes = (bytes + MM_ALIGN - 1) / MM_ALIGN * MM_ALIGN;
@@ -75,11 +75,11 @@ mmood_status mm_int8_run(const mm_int8_dense *dense, mm_gemm *gemm, const mm_ker
         size_t rows = dense->rows - at < MM_INT8_ROWS ? dense->rows - at : MM_INT8_ROWS;
         kernels->quantize(block->x, block->scales, (const char *)dense->x + at * x_row,
                           dense->x_bf16, rows, inputs);
-        /* few numbers of rows, so that few products are compiled; what is past the end holds
-         * leftovers that nothing reads */
+        /* whole fours, so that few products are compiled and little is multiplied in vain; what is
+         * past the end holds leftovers that nothing reads */
+        size_t filled = (rows + MM_INT8_STEP - 1) / MM_INT8_STEP * MM_INT8_STEP;
         mmood_status status =
-            mm_gemm_run(gemm, matrix, MM_POST_NONE, block->x, block->products, 0,
-                        rows > MM_INT8_ROWS / 2 ? MM_INT8_ROWS : MM_INT8_ROWS / 2, error);
+            mm_gemm_run(gemm, matrix, MM_POST_NONE, block->x, block->products, 0, filled, error);
         if (status != MMOOD_OK)
             return status;
         mm_finish finish = {.products = block->products,
