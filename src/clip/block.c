@@ -13,32 +13,67 @@ void mm_lane_share(size_t *first, size_t *last, const mm_lane *lane, size_t coun
 /* A failed lane still meets the others here, so that none waits for ever. */
 static void meet(const mm_lane *lane) {
     if (lane->size > 1)
-        pthread_barrier_wait(lane->barrier);
+        mm_barrier_wait(lane->barrier);
+}
+
+/* Where lanes share outputs, one needs after each product what the others made of it. */
+static void meet_by_outputs(const mm_lane *lane) {
+    if (lane->by_outputs)
+        meet(lane);
+}
+
+/* `outputs` of a dense layer for `rows` rows; x and y are where the first row begins. */
+static void run_dense(mm_lane *lane, const mm_matrix *matrix, mm_outputs outputs, mm_post post,
+                      const void *x, void *y, int y_bf16, size_t rows) {
+    void *to = (char *)y + outputs.first * (y_bf16 ? sizeof(uint16_t) : sizeof(float));
+    if (mm_matrix_precision(matrix) == MMOOD_PRECISION_INT8) {
+        mm_int8_dense dense = {.matrix = matrix,
+                               .outputs = outputs,
+                               .post = post,
+                               .x = x,
+                               .x_bf16 = lane->bf16,
+                               .y = to,
+                               .y_bf16 = y_bf16,
+                               .stride = mm_matrix_outputs(matrix),
+                               .rows = rows};
+        lane->status = mm_int8_run(&dense, lane->gemm, lane->kernels, lane->int8, &lane->error);
+    } else {
+        lane->status = mm_gemm_run_outputs(lane->gemm, matrix, outputs, post, x, to, y_bf16,
+                                           mm_matrix_outputs(matrix), rows, &lane->error);
+    }
+}
+
+static size_t row_size(const mm_lane *lane, const mm_matrix *matrix) {
+    return mm_matrix_inputs(matrix) * (lane->bf16 ? sizeof(uint16_t) : sizeof(float));
 }
 
 void mm_lane_dense(mm_lane *lane, const mm_matrix *matrix, mm_post post, const void *x, void *y,
                    int y_bf16, size_t first, size_t last) {
     if (lane->status != MMOOD_OK || first >= last)
         return;
-    size_t rows = last - first;
-    size_t x_size = lane->bf16 ? sizeof(uint16_t) : sizeof(float);
-    size_t y_size = y_bf16 ? sizeof(uint16_t) : sizeof(float);
-    if (mm_matrix_precision(matrix) == MMOOD_PRECISION_INT8) {
-        mm_int8_dense dense = {.matrix = matrix,
-                               .post = post,
-                               .x_bf16 = lane->bf16,
-                               .y_bf16 = y_bf16,
-                               .rows = rows,
-                               .x = (const char *)x + first * mm_matrix_inputs(matrix) * x_size,
-                               .y = (char *)y + first * mm_matrix_outputs(matrix) * y_size};
-        lane->status = mm_int8_run(&dense, lane->gemm, lane->kernels, lane->int8, &lane->error);
-        return;
-    }
+    size_t rows = last - first, outputs = mm_matrix_outputs(matrix);
     if (lane->size == 1)
         rows = (rows + lane->row_step - 1) / lane->row_step * lane->row_step;
-    lane->status = mm_gemm_run(
-        lane->gemm, matrix, post, (const char *)x + first * mm_matrix_inputs(matrix) * x_size,
-        (char *)y + first * mm_matrix_outputs(matrix) * y_size, y_bf16, rows, &lane->error);
+    run_dense(lane, matrix, (mm_outputs){0, outputs}, post,
+              (const char *)x + first * row_size(lane, matrix),
+              (char *)y + first * outputs * (y_bf16 ? sizeof(uint16_t) : sizeof(float)), y_bf16,
+              rows);
+}
+
+/* The same, shared as the team shares its chunk: rows first .. last, which are this lane's, or, by
+ * outputs, everybody's. */
+static void dense(mm_lane *lane, const mm_matrix *matrix, mm_post post, const void *x, void *y,
+                  int y_bf16, size_t first, size_t last) {
+    if (!lane->by_outputs) {
+        mm_lane_dense(lane, matrix, post, x, y, y_bf16, first, last);
+        return;
+    }
+    size_t from, to;
+    mm_lane_share(&from, &to, lane, mm_matrix_panels(matrix));
+    if (lane->status == MMOOD_OK && from < to)
+        run_dense(lane, matrix, mm_matrix_share(matrix, from, to), post, x, y, y_bf16,
+                  last - first);
+    meet(lane);
 }
 
 /* Layer norm of rows first .. last of `x` into the same rows of `out`. */
@@ -100,67 +135,84 @@ static mm_post activation_post(mm_activation activation) {
 static void finish_layer(mm_lane *lane, const mm_tower *tower, const mm_block *block, float *x,
                          size_t first, size_t last) {
     const mm_activations *act = lane->activations;
-    mm_lane_dense(lane, block->out, MM_POST_ADD, act->h, x, 0, first, last);
-    norm(lane, act->h, x, &block->norm2, tower, first, last);
-    mm_lane_dense(lane, block->up, activation_post(tower->config.activation), act->h, act->mlp,
-                  lane->bf16, first, last);
-    mm_lane_dense(lane, block->down, MM_POST_ADD, act->mlp, x, 0, first, last);
+    dense(lane, block->out, MM_POST_ADD, act->h, x, 0, first, last);
+    norm(lane, lane->normed, x, &block->norm2, tower, first, last);
+    dense(lane, block->up, activation_post(tower->config.activation), lane->normed, act->mlp,
+          lane->bf16, first, last);
+    dense(lane, block->down, MM_POST_ADD, act->mlp, x, 0, first, last);
 }
 
 /* The last norm and the projection of rows first .. last of x, to the same rows of `embedding`. */
 static void project(mm_lane *lane, const mm_tower *tower, const float *x, size_t first,
                     size_t last) {
-    const mm_activations *act = lane->activations;
-    norm(lane, act->h, x, &tower->last, tower, first, last);
-    mm_lane_dense(lane, tower->projection, MM_POST_NONE, act->h, act->embedding, 0, first, last);
+    norm(lane, lane->normed, x, &tower->last, tower, first, last);
+    dense(lane, tower->projection, MM_POST_NONE, lane->normed, lane->activations->embedding, 0,
+          first, last);
 }
 
-/* This lane's share of all rows. */
-static void share_rows(size_t *first, size_t *last, const mm_lane *lane, const mm_item *items,
-                       size_t count) {
-    mm_lane_share(first, last, lane, items[count - 1].first + items[count - 1].tokens);
+/* Of `count` rows those that this lane works on. */
+static void share_rows(size_t *first, size_t *last, const mm_lane *lane, size_t count) {
+    *first = 0;
+    *last = count;
+    if (!lane->by_outputs)
+        mm_lane_share(first, last, lane, count);
+}
+
+static size_t count_rows(const mm_item *items, size_t count) {
+    return items[count - 1].first + items[count - 1].tokens;
+}
+
+/* This lane's share of the pooled rows, from x to `pooled`. */
+static void pool(const mm_lane *lane, size_t width, const mm_item *items, size_t count) {
+    const mm_activations *act = lane->activations;
+    size_t first, last;
+    mm_lane_share(&first, &last, lane, count);
+    for (size_t j = first; j < last; j++)
+        memcpy(act->pooled + j * width, act->x + (items[j].first + items[j].pooled) * width,
+               width * sizeof *act->x);
 }
 
 void mm_tower_run(mm_lane *lane, const mm_tower *tower, const mm_item *items, size_t count,
                   int causal) {
     const mm_activations *act = lane->activations;
-    size_t width = (size_t)tower->config.width;
     size_t first, last;
-    share_rows(&first, &last, lane, items, count);
+    share_rows(&first, &last, lane, count_rows(items, count));
+    meet_by_outputs(lane); /* with the rows that the others put into x */
     for (int i = 0; i < tower->config.layers; i++) {
         const mm_block *block = &tower->blocks[i];
         int final = i + 1 == tower->config.layers;
-        norm(lane, act->h, act->x, &block->norm1, tower, first, last);
-        mm_lane_dense(lane, block->qkv, MM_POST_NONE, act->h, act->qkv, lane->bf16, first, last);
-        meet(lane); /* attention reads all rows, and its output replaces h */
+        norm(lane, lane->normed, act->x, &block->norm1, tower, first, last);
+        dense(lane, block->qkv, MM_POST_NONE, lane->normed, act->qkv, lane->bf16, first, last);
+        if (!lane->by_outputs)
+            meet(lane); /* attention reads all rows, and its output replaces h */
         attend(lane, tower, items, count, causal, final);
-        meet(lane); /* the rest reads all heads */
         if (final) {
-            mm_lane_share(&first, &last, lane, count);
-            for (size_t j = first; j < last; j++)
-                memcpy(act->pooled + j * width, act->x + (items[j].first + items[j].pooled) * width,
-                       width * sizeof *act->x);
+            pool(lane, (size_t)tower->config.width, items, count);
+            share_rows(&first, &last, lane, count);
         }
+        meet(lane); /* the rest reads all heads */
         finish_layer(lane, tower, block, final ? act->pooled : act->x, first, last);
     }
     project(lane, tower, act->pooled, first, last);
 }
 
-/* The values that the last layer computed for rows first .. last, to the same rows of h. */
-static void copy_values(const mm_lane *lane, size_t width, size_t first, size_t last) {
+/* The values that the last layer computed for this lane's share of `count` rows, to the same rows
+ * of h. */
+static void copy_values(const mm_lane *lane, size_t width, size_t count) {
     const mm_activations *act = lane->activations;
-    size_t row_size = width * (lane->bf16 ? sizeof(uint16_t) : sizeof(float));
+    size_t size = width * (lane->bf16 ? sizeof(uint16_t) : sizeof(float)), first, last;
+    mm_lane_share(&first, &last, lane, count);
     for (size_t row = first; row < last; row++)
-        memcpy((char *)act->h + row * row_size, (const char *)act->qkv + (3 * row + 2) * row_size,
-               row_size);
+        memcpy((char *)act->h + row * size, (const char *)act->qkv + (3 * row + 2) * size, size);
 }
 
 void mm_tower_run_values(mm_lane *lane, const mm_tower *tower, const mm_item *items, size_t count) {
     const mm_activations *act = lane->activations;
-    size_t first, last;
-    share_rows(&first, &last, lane, items, count);
+    size_t rows = count_rows(items, count), first, last;
+    share_rows(&first, &last, lane, rows);
     meet(lane); /* h, mlp and embedding still hold the pooled rows of other lanes */
-    copy_values(lane, (size_t)tower->config.width, first, last);
+    copy_values(lane, (size_t)tower->config.width, rows);
+    meet_by_outputs(lane);
     finish_layer(lane, tower, &tower->blocks[tower->config.layers - 1], act->x, first, last);
     project(lane, tower, act->x, first, last);
 }

@@ -1,15 +1,16 @@
 /* block.h - running a transformer tower over a chunk of items, by one worker or a team of them.
  *
  * A chunk's items lie one below the other as rows of the activations, each as long as it is: no
- * padding. All but attention works row by row, so a team shares a chunk by ranges of rows. */
+ * padding. All but attention works row by row, so a team can share a chunk by ranges of rows; or,
+ * if they would be few for each, by outputs: then each lane multiplies all rows with its part of
+ * the weights, which it alone reads, and the team meets after each product. */
 #ifndef MM_CLIP_BLOCK_H
 #define MM_CLIP_BLOCK_H
 
+#include "base/barrier.h"
 #include "clip/int8.h"
 #include "clip/kernels.h"
 #include "clip/weights.h"
-
-#include <pthread.h>
 
 /* One picture or text: rows first .. first + tokens; `pooled` is the row that becomes its
  * embedding. */
@@ -37,12 +38,15 @@ enum { MM_ROW_STEP = 16 };
 typedef struct mm_lane {
     int rank;
     int size;
-    pthread_barrier_t *barrier; /* for size > 1 */
+    mm_barrier *barrier; /* for size > 1 */
+    int by_outputs;      /* the team shares outputs, not rows */
     const mm_kernels *kernels;
     mm_gemm *gemm;
     float *scratch; /* for attention */
     mm_int8_block *int8;
     mm_activations *activations;
+    void *
+        normed; /* what layer norm leaves: activations->h, or by outputs a lane's own of its size */
     size_t row_step; /* MM_ROW_STEP, or 1 for exact numbers of rows */
     int bf16;
     mmood_status status;

@@ -68,9 +68,12 @@ mmood_status mm_int8_pack(mm_matrix **out, const mm_engine *engine, const mm_ker
 mmood_status mm_int8_run(const mm_int8_dense *dense, mm_gemm *gemm, const mm_kernels *kernels,
                          mm_int8_block *block, mmood_error *error) {
     const mm_matrix *matrix = dense->matrix;
-    size_t inputs = mm_matrix_inputs(matrix), outputs = mm_matrix_outputs(matrix);
+    size_t inputs = mm_matrix_inputs(matrix), outputs = dense->outputs.last - dense->outputs.first;
     size_t x_row = inputs * (dense->x_bf16 ? sizeof(uint16_t) : sizeof(float));
-    size_t y_row = outputs * (dense->y_bf16 ? sizeof(uint16_t) : sizeof(float));
+    size_t y_row = dense->stride * (dense->y_bf16 ? sizeof(uint16_t) : sizeof(float));
+    const float *scales = mm_matrix_section(matrix, MM_SECTION_SCALES);
+    const int32_t *offsets = mm_matrix_section(matrix, MM_SECTION_OFFSETS);
+    const float *bias = mm_matrix_section(matrix, MM_SECTION_BIAS);
     for (size_t at = 0; at < dense->rows; at += MM_INT8_ROWS) {
         size_t rows = dense->rows - at < MM_INT8_ROWS ? dense->rows - at : MM_INT8_ROWS;
         kernels->quantize(block->x, block->scales, (const char *)dense->x + at * x_row,
@@ -79,18 +82,20 @@ mmood_status mm_int8_run(const mm_int8_dense *dense, mm_gemm *gemm, const mm_ker
          * past the end holds leftovers that nothing reads */
         size_t filled = (rows + MM_INT8_STEP - 1) / MM_INT8_STEP * MM_INT8_STEP;
         mmood_status status =
-            mm_gemm_run(gemm, matrix, MM_POST_NONE, block->x, block->products, 0, filled, error);
+            mm_gemm_run_outputs(gemm, matrix, dense->outputs, MM_POST_NONE, block->x,
+                                block->products, 0, outputs, filled, error);
         if (status != MMOOD_OK)
             return status;
         mm_finish finish = {.products = block->products,
                             .row_scales = block->scales,
-                            .scales = mm_matrix_section(matrix, MM_SECTION_SCALES),
-                            .offsets = mm_matrix_section(matrix, MM_SECTION_OFFSETS),
-                            .bias = mm_matrix_section(matrix, MM_SECTION_BIAS),
+                            .scales = scales + dense->outputs.first,
+                            .offsets = offsets + dense->outputs.first,
+                            .bias = bias ? bias + dense->outputs.first : NULL,
                             .rows = rows,
                             .outputs = outputs,
                             .post = dense->post,
                             .y = (char *)dense->y + at * y_row,
+                            .stride = dense->stride,
                             .y_bf16 = dense->y_bf16};
         kernels->finish(&finish);
     }

@@ -29,14 +29,17 @@ mmood_status mm_int8_pack(mm_matrix **out, const mm_engine *engine, const mm_ker
                           const float *weights, const float *bias, size_t inputs, size_t outputs,
                           mmood_error *error);
 
-/* A dense layer: rows of x and y, which are bf16 or f32 each, as mm_gemm_run has them. */
+/* A dense layer, or some of its outputs: rows of x and y, which are bf16 or f32 each, as
+ * mm_gemm_run_outputs has them. */
 typedef struct mm_int8_dense {
     const mm_matrix *matrix;
+    mm_outputs outputs;
     mm_post post;
     const void *x;
     int x_bf16;
     void *y;
     int y_bf16;
+    size_t stride;
     size_t rows;
 } mm_int8_dense;
 

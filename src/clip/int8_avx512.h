@@ -104,8 +104,8 @@ static inline __attribute__((always_inline)) void finish_row(const mm_finish *f,
                                                              mm_post post) {
     const int32_t *products = f->products + row * f->outputs;
     const __m512 row_scale = splat(f->row_scales[row]);
-    float *y_f32 = (float *)f->y + row * f->outputs;
-    uint16_t *y_half = (uint16_t *)f->y + row * f->outputs;
+    float *y_f32 = (float *)f->y + row * f->stride;
+    uint16_t *y_half = (uint16_t *)f->y + row * f->stride;
     for (size_t j = 0; j < f->outputs; j += 16) {
         __mmask16 mask = lanes_before(f->outputs, j);
         __m512i sum = _mm512_sub_epi32(_mm512_maskz_loadu_epi32(mask, products + j),

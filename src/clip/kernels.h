@@ -45,7 +45,8 @@ typedef struct mm_finish {
     size_t rows;
     size_t outputs;
     mm_post post;
-    void *y; /* [rows, outputs] bf16 if y_bf16, else f32 */
+    void *y; /* [rows, outputs] bf16 if y_bf16, else f32; rows are `stride` apart */
+    size_t stride;
     int y_bf16;
 } mm_finish;
 

@@ -60,6 +60,7 @@ typedef struct mm_product {
     size_t inputs;
     size_t outputs;
     size_t rows;
+    int part; /* of a matrix's outputs */
     mmood_precision precision;
     mm_post post;
     int y_bf16;
@@ -72,6 +73,7 @@ typedef struct mm_product {
     dnnl_memory_t y;
     dnnl_memory_t bias;
     dnnl_memory_t scratch;
+    dnnl_memory_t weights; /* of a part */
 } mm_product;
 
 struct mm_gemm {
@@ -79,8 +81,8 @@ struct mm_gemm {
     dnnl_stream_t stream;
     void *scratch;
     size_t scratch_size;
-    void *rest; /* rows of x that are not whole sixes, filled up, and theirs of y */
-    size_t rest_size;
+    void *buffer; /* rows of x and y that have to lie together */
+    size_t buffer_size;
     unsigned long clock;
     const mm_product *last;
     size_t count;
@@ -104,7 +106,8 @@ mmood_status mm_gemm_create(mm_gemm **out, const mm_engine *engine, mmood_error 
 }
 
 static void product_clear(mm_product *product) {
-    dnnl_memory_t memories[] = {product->x, product->y, product->bias, product->scratch};
+    dnnl_memory_t memories[] = {product->x, product->y, product->bias, product->scratch,
+                                product->weights};
     for (size_t i = 0; i < sizeof memories / sizeof *memories; i++)
         if (memories[i])
             dnnl_memory_destroy(memories[i]);
@@ -122,7 +125,7 @@ void mm_gemm_free(mm_gemm *gemm) {
         product_clear(&gemm->products[i]);
     dnnl_stream_destroy(gemm->stream);
     free(gemm->scratch);
-    free(gemm->rest);
+    free(gemm->buffer);
     free(gemm);
 }
 
@@ -171,7 +174,9 @@ static dnnl_status_t product_compile(mm_product *product, dnnl_engine_t engine,
     if (!status)
         status = desc_init(&bias, 1, product->outputs, dnnl_f32, dnnl_ab);
     if (!status)
-        status = desc_copy(&weights, MM_DESC_REF(matrix->desc));
+        status = product->part ? desc_init(&weights, product->inputs, product->outputs,
+                                           weight_type(product->precision), matrix->panels)
+                               : desc_copy(&weights, MM_DESC_REF(matrix->desc));
     if (!status)
         status = make_attr(&attr, product->post);
     if (!status)
@@ -192,6 +197,8 @@ static dnnl_status_t product_compile(mm_product *product, dnnl_engine_t engine,
         status = dnnl_memory_create(&product->y, MM_DESC_REF(y), engine, NULL);
     if (!status && product->has_bias)
         status = dnnl_memory_create(&product->bias, MM_DESC_REF(bias), engine, NULL);
+    if (!status && product->part)
+        status = dnnl_memory_create(&product->weights, MM_DESC_REF(weights), engine, NULL);
     if (attr)
         dnnl_primitive_attr_destroy(attr);
     desc_free(&x);
@@ -204,8 +211,8 @@ static dnnl_status_t product_compile(mm_product *product, dnnl_engine_t engine,
 
 static int product_fits(const mm_product *a, const mm_product *b) {
     return a->rows == b->rows && a->inputs == b->inputs && a->outputs == b->outputs &&
-           a->post == b->post && a->precision == b->precision && a->y_bf16 == b->y_bf16 &&
-           a->has_bias == b->has_bias;
+           a->part == b->part && a->post == b->post && a->precision == b->precision &&
+           a->y_bf16 == b->y_bf16 && a->has_bias == b->has_bias;
 }
 
 /* Finds the compiled product or compiles it, in the place of the one unused for longest if need be.
@@ -236,13 +243,59 @@ static mmood_status find_product(mm_product **out, mm_gemm *gemm, const mm_produ
     return MMOOD_OK;
 }
 
-/* One product of all rows. */
-static mmood_status run_rows(mm_gemm *gemm, const mm_matrix *matrix, mm_post post, const void *x,
-                             void *y, int y_bf16, size_t rows, mmood_error *error) {
+/* Makes `*memory` at least `size` bytes; what it held is lost. */
+static mmood_status grow(void **memory, size_t *now, size_t size, mmood_error *error) {
+    if (size <= *now)
+        return MMOOD_OK;
+    free(*memory);
+    *memory = aligned(size);
+    *now = *memory ? size : 0;
+    return *memory ? MMOOD_OK
+                   : mm_error_set(error, MMOOD_ERROR_MEMORY,
+                                  "no memory for %zu bytes of a worker's products", size);
+}
+
+/* How many bytes of packed weights lie before a panel's first output. */
+static size_t panel_offset(const mm_matrix *matrix, size_t output) {
+    mm_layout layout = {0};
+    desc_layout(&layout, MM_DESC_REF(matrix->desc));
+    return output / MM_PANEL * (size_t)layout.strides[1] *
+           dnnl_data_type_size(weight_type(matrix->precision));
+}
+
+/* Points the product's memories at what it works on. */
+static dnnl_status_t product_bind(mm_product *product, const mm_matrix *matrix, size_t first,
+                                  const void *x, void *y, void *scratch) {
+    union {
+        const void *in;
+        void *handle; /* only read, but the API has no const */
+    } source = {x};
+    dnnl_status_t status = dnnl_memory_set_data_handle(product->x, source.handle);
+    if (!status)
+        status = dnnl_memory_set_data_handle(product->y, y);
+    if (!status)
+        status = dnnl_memory_set_data_handle(product->scratch, scratch);
+    if (!status && product->has_bias) {
+        source.in = matrix->bias + first;
+        status = dnnl_memory_set_data_handle(product->bias, source.handle);
+    }
+    if (!status && product->part) {
+        source.in =
+            (const char *)matrix->sections[MM_SECTION_WEIGHTS].data + panel_offset(matrix, first);
+        status = dnnl_memory_set_data_handle(product->weights, source.handle);
+    }
+    return status;
+}
+
+/* Contiguous rows of some outputs. */
+static mmood_status run_product(mm_gemm *gemm, const mm_matrix *matrix, mm_outputs outputs,
+                                mm_post post, const void *x, void *y, int y_bf16, size_t rows,
+                                mmood_error *error) {
     int has_bias = matrix->bias && matrix->precision != MMOOD_PRECISION_INT8;
     mm_product wanted = {.inputs = matrix->inputs,
-                         .outputs = matrix->outputs,
+                         .outputs = outputs.last - outputs.first,
                          .rows = rows,
+                         .part = outputs.last - outputs.first < matrix->outputs,
                          .precision = matrix->precision,
                          .post = post,
                          .y_bf16 = y_bf16,
@@ -253,36 +306,42 @@ static mmood_status run_rows(mm_gemm *gemm, const mm_matrix *matrix, mm_post pos
         return found;
     product->used = ++gemm->clock;
     gemm->last = product;
-    if (product->scratch_size > gemm->scratch_size) {
-        free(gemm->scratch);
-        gemm->scratch = aligned(product->scratch_size);
-        gemm->scratch_size = gemm->scratch ? product->scratch_size : 0;
-        if (!gemm->scratch)
-            return mm_error_set(error, MMOOD_ERROR_MEMORY, "no memory for oneDNN's scratchpad");
-    }
-    union {
-        const void *in;
-        void *handle; /* only read, but the API has no const */
-    } source = {x};
-    dnnl_status_t status = dnnl_memory_set_data_handle(product->x, source.handle);
-    if (!status)
-        status = dnnl_memory_set_data_handle(product->y, y);
-    if (!status)
-        status = dnnl_memory_set_data_handle(product->scratch, gemm->scratch);
-    if (!status && has_bias) {
-        source.in = matrix->bias;
-        status = dnnl_memory_set_data_handle(product->bias, source.handle);
-    }
+    mmood_status grown = grow(&gemm->scratch, &gemm->scratch_size, product->scratch_size, error);
+    if (grown != MMOOD_OK)
+        return grown;
+    dnnl_status_t status = product_bind(product, matrix, outputs.first, x, y, gemm->scratch);
     if (!status) {
-        dnnl_exec_arg_t arguments[5] = {{DNNL_ARG_SRC, product->x},
-                                        {DNNL_ARG_WEIGHTS, matrix->weights},
-                                        {DNNL_ARG_DST, product->y},
-                                        {DNNL_ARG_SCRATCHPAD, product->scratch},
-                                        {DNNL_ARG_BIAS, product->bias}};
+        dnnl_exec_arg_t arguments[5] = {
+            {DNNL_ARG_SRC, product->x},
+            {DNNL_ARG_WEIGHTS, product->part ? product->weights : matrix->weights},
+            {DNNL_ARG_DST, product->y},
+            {DNNL_ARG_SCRATCHPAD, product->scratch},
+            {DNNL_ARG_BIAS, product->bias}};
         status =
             dnnl_primitive_execute(product->primitive, gemm->stream, has_bias ? 5 : 4, arguments);
     }
     return status ? mm_dnnl_error(error, status, "multiply") : MMOOD_OK;
+}
+
+/* Rows of `width` bytes to where they belong; or f32 added to what is there. */
+static void place_rows(void *y, size_t stride, const void *from, size_t width, size_t rows,
+                       mm_post post) {
+    for (size_t i = 0; i < rows; i++) {
+        void *to = (char *)y + i * stride;
+        const void *row = (const char *)from + i * width;
+        if (post != MM_POST_ADD)
+            memcpy(to, row, width);
+        else
+            for (size_t j = 0; j < width / sizeof(float); j++)
+                ((float *)to)[j] += ((const float *)row)[j];
+    }
+}
+
+/* One product of all rows. */
+static mmood_status run_rows(mm_gemm *gemm, const mm_matrix *matrix, mm_post post, const void *x,
+                             void *y, int y_bf16, size_t rows, mmood_error *error) {
+    return run_product(gemm, matrix, (mm_outputs){0, matrix->outputs}, post, x, y, y_bf16, rows,
+                       error);
 }
 
 /* ---- Products in blocks -------------------------------------------------------------------- */
@@ -297,21 +356,17 @@ static mmood_status run_filled(mm_gemm *gemm, const mm_matrix *matrix, mm_post p
                                float *y, size_t rows, size_t filled, mmood_error *error) {
     size_t x_size = (filled * matrix->inputs * sizeof *x + MM_ALIGN - 1) / MM_ALIGN * MM_ALIGN;
     size_t size = x_size + filled * matrix->outputs * sizeof *y;
-    if (size > gemm->rest_size) {
-        free(gemm->rest);
-        gemm->rest = aligned(size);
-        gemm->rest_size = gemm->rest ? size : 0;
-        if (!gemm->rest)
-            return mm_error_set(error, MMOOD_ERROR_MEMORY, "no memory for a block of rows");
-    }
-    float *x_rest = gemm->rest, *y_rest = x_rest + x_size / sizeof *x_rest;
+    mmood_status status = grow(&gemm->buffer, &gemm->buffer_size, size, error);
+    if (status != MMOOD_OK)
+        return status;
+    float *x_rest = gemm->buffer, *y_rest = x_rest + x_size / sizeof *x_rest;
     memcpy(x_rest, x, rows * matrix->inputs * sizeof *x);
     memset(x_rest + rows * matrix->inputs, 0, (filled - rows) * matrix->inputs * sizeof *x);
     if (post == MM_POST_ADD) {
         memcpy(y_rest, y, rows * matrix->outputs * sizeof *y);
         memset(y_rest + rows * matrix->outputs, 0, (filled - rows) * matrix->outputs * sizeof *y);
     }
-    mmood_status status = run_rows(gemm, matrix, post, x_rest, y_rest, 0, filled, error);
+    status = run_rows(gemm, matrix, post, x_rest, y_rest, 0, filled, error);
     if (status == MMOOD_OK)
         memcpy(y, y_rest, rows * matrix->outputs * sizeof *y);
     return status;
@@ -336,4 +391,24 @@ mmood_status mm_gemm_run(mm_gemm *gemm, const mm_matrix *matrix, mm_post post, c
     if (matrix->blocks && !y_bf16)
         return run_blocks(gemm, matrix, post, x, y, rows, error);
     return run_rows(gemm, matrix, post, x, y, y_bf16, rows, error);
+}
+
+/* oneDNN 2.x takes its slow reference kernel for rows of y that do not lie together, so they are
+ * computed elsewhere first. */
+mmood_status mm_gemm_run_outputs(mm_gemm *gemm, const mm_matrix *matrix, mm_outputs outputs,
+                                 mm_post post, const void *x, void *y, int y_bf16, size_t stride,
+                                 size_t rows, mmood_error *error) {
+    size_t count = outputs.last - outputs.first;
+    if (count == matrix->outputs && stride == count)
+        return mm_gemm_run(gemm, matrix, post, x, y, y_bf16, rows, error);
+    if (stride == count)
+        return run_product(gemm, matrix, outputs, post, x, y, y_bf16, rows, error);
+    size_t size = y_bf16 ? sizeof(uint16_t) : sizeof(float);
+    mmood_status status = grow(&gemm->buffer, &gemm->buffer_size, rows * count * size, error);
+    if (status == MMOOD_OK)
+        status = run_product(gemm, matrix, outputs, post == MM_POST_ADD ? MM_POST_NONE : post, x,
+                             gemm->buffer, y_bf16, rows, error);
+    if (status == MMOOD_OK)
+        place_rows(y, stride * size, gemm->buffer, count * size, rows, post);
+    return status;
 }

@@ -75,6 +75,16 @@ size_t mm_matrix_outputs(const mm_matrix *matrix);
 size_t mm_matrix_bytes(const mm_matrix *matrix);
 void mm_matrix_free(mm_matrix *matrix);
 
+/* Outputs first .. last of a matrix. */
+typedef struct mm_outputs {
+    size_t first, last;
+} mm_outputs;
+
+/* Into how many panels of outputs a matrix can be cut for mm_gemm_run_outputs, at least 1, and the
+ * outputs of panels first .. last. What oneDNN's layout does not let cut is one panel. */
+size_t mm_matrix_panels(const mm_matrix *matrix);
+mm_outputs mm_matrix_share(const mm_matrix *matrix, size_t first, size_t last);
+
 /* What a packed matrix is made of. A new kind of bytes goes to the end, and changes
  * the file format of packed.h. */
 typedef enum mm_section {
@@ -127,6 +137,12 @@ mmood_status mm_gemm_create(mm_gemm **out, const mm_engine *engine, mmood_error 
  * are kept. */
 mmood_status mm_gemm_run(mm_gemm *gemm, const mm_matrix *matrix, mm_post post, const void *x,
                          void *y, int y_bf16, size_t rows, mmood_error *error);
+
+/* The same for some outputs alone, which mm_matrix_share gives; `y` begins at the first of them,
+ * and its rows are `stride` apart. Each number has the bits that it has among all outputs. */
+mmood_status mm_gemm_run_outputs(mm_gemm *gemm, const mm_matrix *matrix, mm_outputs outputs,
+                                 mm_post post, const void *x, void *y, int y_bf16, size_t stride,
+                                 size_t rows, mmood_error *error);
 
 /* The implementation that oneDNN chose for the last run, such as "brg:avx512_core_bf16". */
 const char *mm_gemm_implementation(const mm_gemm *gemm);

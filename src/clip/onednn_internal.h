@@ -8,7 +8,7 @@
 #include <dnnl.h>
 #include <stdlib.h>
 
-enum { MM_ALIGN = 64 };
+enum { MM_ALIGN = 64, MM_PANEL = 64 };
 
 struct mm_engine {
     dnnl_engine_t engine;
@@ -155,6 +155,9 @@ struct mm_matrix {
     mmood_precision precision;
     int blocks;   /* its products are cut into blocks */
     mm_desc desc; /* of the packed layout */
+    /* The layout's tag, if it is one in which all weights of MM_PANEL outputs lie together and the
+     * next panel follows; else undefined. */
+    dnnl_format_tag_t panels;
     dnnl_memory_t weights;
     const float *bias;
     mm_bytes sections[MM_SECTION_COUNT];

@@ -83,6 +83,30 @@ static dnnl_status_t reorder(mm_matrix *matrix, dnnl_engine_t engine, const void
     return status;
 }
 
+static dnnl_format_tag_t find_panels(const mm_matrix *matrix) {
+    static const struct {
+        mmood_precision precision;
+        dnnl_format_tag_t tag;
+        int count;
+        dnnl_dim_t blocks[3], order[3];
+    } known[] = {
+        {MMOOD_PRECISION_F32, dnnl_BA16a64b, 2, {16, MM_PANEL}, {0, 1}},
+        {MMOOD_PRECISION_BF16, dnnl_BA16a64b2a, 3, {16, MM_PANEL, 2}, {0, 1, 0}},
+        {MMOOD_PRECISION_INT8, dnnl_BA16a64b4a, 3, {16, MM_PANEL, 4}, {0, 1, 0}},
+    };
+    mm_layout layout = {0};
+    desc_layout(&layout, MM_DESC_REF(matrix->desc));
+    for (size_t i = 0; i < sizeof known / sizeof *known; i++) {
+        size_t size = (size_t)known[i].count * sizeof *known[i].blocks;
+        if (known[i].precision == matrix->precision && layout.count == known[i].count &&
+            memcmp(layout.blocks, known[i].blocks, size) == 0 &&
+            memcmp(layout.order, known[i].order, size) == 0 &&
+            layout.strides[1] == MM_PANEL * layout.padded[0])
+            return known[i].tag;
+    }
+    return dnnl_format_tag_undef;
+}
+
 /* What all matrices begin with: sizes, and the layout of the weights. */
 static mmood_status matrix_create(mm_matrix **out, const mm_engine *engine, size_t inputs,
                                   size_t outputs, mmood_precision precision, mmood_error *error) {
@@ -102,6 +126,7 @@ static mmood_status matrix_create(mm_matrix **out, const mm_engine *engine, size
         mm_matrix_free(matrix);
         return mm_dnnl_error(error, status, "multiply in this precision");
     }
+    matrix->panels = find_panels(matrix);
     *out = matrix;
     return MMOOD_OK;
 }
@@ -248,6 +273,17 @@ size_t mm_matrix_inputs(const mm_matrix *matrix) {
 
 size_t mm_matrix_outputs(const mm_matrix *matrix) {
     return matrix->outputs;
+}
+
+size_t mm_matrix_panels(const mm_matrix *matrix) {
+    size_t panels = matrix->outputs / MM_PANEL;
+    return matrix->panels == dnnl_format_tag_undef || panels < 1 ? 1 : panels;
+}
+
+mm_outputs mm_matrix_share(const mm_matrix *matrix, size_t first, size_t last) {
+    size_t panels = mm_matrix_panels(matrix);
+    return (mm_outputs){first == 0 ? 0 : first * MM_PANEL,
+                        last == panels ? matrix->outputs : last * MM_PANEL};
 }
 
 const void *mm_matrix_section(const mm_matrix *matrix, mm_section section) {

@@ -14,15 +14,21 @@
  * the activations stay in the outer cache. A multiple of MM_ROW_STEP. */
 enum { MM_CHUNK_ROWS = 400 };
 
-/* Below this many rows a worker, a team loses more by waiting for each other than it gains. */
-enum { MM_TEAM_ROWS = 24 };
+/* Below so many rows a worker, a team that shares rows loses more by waiting for each other than it
+ * gains; and one that shares outputs, below so many multiplications a worker in a product of the
+ * tower's width. */
+enum { MM_TEAM_ROWS = 24, MM_TEAM_WORK = 1 << 22 };
+
+/* Below so many rows a worker, sharing outputs is faster than sharing rows: oneDNN multiplies few
+ * rows with all weights as slowly as it reads them. */
+enum { MM_OUTPUTS_ROWS = 64 };
 
 struct mmood_session {
     const mmood_model *model;
     mm_pool *pool;
     int workers;
-    pthread_barrier_t barrier;
-    size_t rows; /* room in each worker's activations, a multiple of MM_ROW_STEP */
+    mm_barrier barrier; /* of a team */
+    size_t rows;        /* room in each worker's activations, a multiple of MM_ROW_STEP */
     struct worker {
         mm_gemm *gemm;
         float *scratch;
@@ -83,6 +89,7 @@ void mmood_session_free(mmood_session *session) {
         free(worker->activations.embedding);
     }
     free(session->worker);
+    mm_barrier_destroy(&session->barrier);
     free(session);
 }
 
@@ -102,6 +109,7 @@ mmood_status mmood_session_create(mmood_session **out, const mmood_model *model,
         free(session);
         return mm_error_set(error, MMOOD_ERROR_MEMORY, "no memory for a session");
     }
+    mm_barrier_init(&session->barrier);
     session->model = model;
     session->workers = threads;
     size_t vision = mm_model_vision_tokens(model), text = (size_t)model->config.context;
@@ -160,6 +168,7 @@ typedef struct mm_job {
     float *out;
     float *patches; /* features of the pictures' patches; NULL: not asked for */
     int team;       /* workers that share each chunk; 1: each takes chunks of its own */
+    int by_outputs; /* they share outputs, not rows */
     pthread_mutex_t lock;
     size_t next;
     mmood_status status;
@@ -260,11 +269,13 @@ static void work(void *context, int index) {
         .row_step = job->crops ? 1 : MM_ROW_STEP,
         .bf16 = session->model->bf16,
         .int8 = &worker->int8,
+        .by_outputs = job->by_outputs,
     };
+    lane.normed = job->by_outputs ? worker->activations.h : lane.activations->h;
     if (job->team > 1) {
         for (size_t i = 0; i < job->chunk_count; i++) {
             run_chunk(&lane, job, &job->chunks[i]);
-            pthread_barrier_wait(lane.barrier); /* before the next chunk overwrites */
+            mm_barrier_wait(lane.barrier); /* before the next chunk overwrites */
         }
     } else {
         for (size_t i; lane.status == MMOOD_OK && take_chunk(job, &i);)
@@ -303,6 +314,22 @@ static void deal_chunks(mm_job *job, size_t count, size_t room, size_t workers) 
     }
 }
 
+/* How many workers share each chunk of fewer items than workers, and whether by outputs. */
+static void make_team(mm_job *job, size_t total) {
+    const mmood_session *session = job->session;
+    const mm_tower *tower =
+        job->crops ? &session->model->weights->vision : &session->model->weights->text;
+    size_t threads = (size_t)session->workers, width = (size_t)tower->config.width;
+    size_t rows = total < session->rows ? total : session->rows; /* of a chunk, at most */
+    size_t panels = mm_matrix_panels(tower->blocks[0].out);
+    size_t by_rows = max_size(rows / MM_TEAM_ROWS, 1);
+    size_t by_outputs = panels > 1 ? rows * width * width / MM_TEAM_WORK : 0;
+    size_t useful = max_size(by_rows, by_outputs < panels ? by_outputs : panels);
+    size_t team = useful < threads ? useful : threads;
+    job->team = (int)team;
+    job->by_outputs = team > 1 && panels > 1 && rows < team * MM_OUTPUTS_ROWS;
+}
+
 /* Runs a job whose items have their tokens and pooled rows. */
 static mmood_status run_job(mm_job *job, size_t count, mmood_error *error) {
     mmood_session *session = job->session;
@@ -322,20 +349,17 @@ static mmood_status run_job(mm_job *job, size_t count, mmood_error *error) {
         if (share < room)
             room = max_size(share, job->items[0].tokens);
     } else {
-        size_t useful = total / MM_TEAM_ROWS;
-        job->team = runners = (int)(useful < 1 ? 1 : useful < threads ? useful : threads);
+        make_team(job, total);
+        runners = job->team;
     }
     if (job->crops)
         deal_chunks(job, count, session->rows, job->team > 1 ? 1 : threads);
     else
         make_chunks(job, count, room);
-    if (job->team > 1 && pthread_barrier_init(&session->barrier, NULL, (unsigned)job->team) != 0)
-        return mm_error_set(error, MMOOD_ERROR_MEMORY, "no barrier for %d threads", job->team);
+    mm_barrier_resize(&session->barrier, (unsigned)job->team);
     pthread_mutex_init(&job->lock, NULL);
     mm_pool_run(session->pool, runners, work, job);
     pthread_mutex_destroy(&job->lock);
-    if (job->team > 1)
-        pthread_barrier_destroy(&session->barrier);
     if (job->status != MMOOD_OK && error)
         *error = job->error;
     return job->status;

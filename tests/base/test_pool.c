@@ -1,8 +1,11 @@
-/* test_pool.c - worker threads: each runs once a job, all at the same time, and ends. */
+/* test_pool.c - worker threads: each runs once a job, all at the same time, they meet,
+ * and end. */
 #include "test.h"
 
+#include "base/barrier.h"
 #include "base/pool.h"
 
+#include <poll.h>
 #include <pthread.h>
 
 enum { WORKERS = 8 };
@@ -97,6 +100,43 @@ static void test_at_the_same_time(void **unused) {
     pthread_barrier_destroy(&m.barrier);
 }
 
+/* At each round every worker sees what all wrote before it, whether it was awake or asleep. */
+typedef struct rounds {
+    mm_barrier barrier;
+    int count;
+    int written[WORKERS];
+    atomic_int wrong;
+} rounds;
+
+static void go_round(void *context, int worker) {
+    rounds *r = context;
+    for (int i = 1; i <= r->count; i++) {
+        r->written[worker] = i;
+        if (worker == i % WORKERS && i % 50 == 0)
+            poll(NULL, 0, 1); /* the others fall asleep */
+        mm_barrier_wait(&r->barrier);
+        for (int w = 0; w < WORKERS; w++)
+            if (r->written[w] != i)
+                atomic_fetch_add(&r->wrong, 1);
+        mm_barrier_wait(&r->barrier);
+    }
+}
+
+static void test_barrier(void **unused) {
+    (void)unused;
+    mm_pool *pool;
+    mmood_error error;
+    rounds r = {.count = 500};
+    mm_barrier_init(&r.barrier);
+    mm_barrier_wait(&r.barrier); /* one alone does not wait */
+    mm_barrier_resize(&r.barrier, WORKERS);
+    assert_ok(mm_pool_create(&pool, WORKERS, &error), error);
+    mm_pool_run(pool, WORKERS, go_round, &r);
+    assert_int_equal(atomic_load(&r.wrong), 0);
+    mm_pool_free(pool);
+    mm_barrier_destroy(&r.barrier);
+}
+
 /* Pools come and go, also unused ones, and several live side by side. */
 static void *own_pool(void *context) {
     int *ok = context;
@@ -142,9 +182,9 @@ static void test_wrong_sizes(void **unused) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_every_worker_once), cmocka_unit_test(test_results_are_seen),
-        cmocka_unit_test(test_at_the_same_time),  cmocka_unit_test(test_pools_side_by_side),
-        cmocka_unit_test(test_wrong_sizes),
+        cmocka_unit_test(test_every_worker_once),  cmocka_unit_test(test_results_are_seen),
+        cmocka_unit_test(test_at_the_same_time),   cmocka_unit_test(test_barrier),
+        cmocka_unit_test(test_pools_side_by_side), cmocka_unit_test(test_wrong_sizes),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -132,6 +132,8 @@ static void fixture_close(fixture *f) {
 static void run(fixture *f, mm_post post, size_t first, size_t rows, void *y, int y_bf16) {
     mmood_error error;
     mm_int8_dense dense = {.matrix = f->matrix,
+                           .outputs = {0, f->outputs},
+                           .stride = f->outputs,
                            .post = post,
                            .x = f->x + first * f->inputs,
                            .y = y,

@@ -147,6 +147,42 @@ static void test_rows_do_not_depend_on_their_number(void **unused) {
     }
 }
 
+/* Panels of outputs, alone and joined, into rows that lie apart, have the bits of the whole. */
+static void check_outputs(int bf16, size_t rows, size_t inputs, size_t outputs, mm_post post) {
+    fixture f;
+    mmood_error error;
+    fixture_open(&f, rows, inputs, outputs, bf16, post != MM_POST_NONE);
+    size_t panels = mm_matrix_panels(f.matrix), numbers = rows * outputs;
+    float *part = malloc(numbers * sizeof *part);
+    for (size_t i = 0; i < numbers; i++)
+        f.y[i] = part[i] = noise(&state);
+    run(&f, post, 0, rows, f.y);
+    for (size_t at = 0, n = 1; at < panels; at += n, n++) {
+        size_t end = at + n < panels ? at + n : panels;
+        mm_outputs range = mm_matrix_share(f.matrix, at, end);
+        const void *x = bf16 ? (const void *)f.x_half : (const void *)f.x;
+        assert_ok(mm_gemm_run_outputs(f.gemm, f.matrix, range, post, x, part + range.first, 0,
+                                      outputs, rows, &error),
+                  error);
+        assert_null(strstr(mm_gemm_implementation(f.gemm), "ref"));
+    }
+    assert_same(part, f.y, numbers, bf16);
+    free(part);
+    fixture_close(&f);
+}
+
+static void test_outputs_do_not_depend_on_each_other(void **unused) {
+    (void)unused;
+    static const size_t shapes[][3] = {{50, 768, 2304}, {1, 3072, 768}, {25, 192, 584},
+                                       {197, 128, 512}, {7, 48, 20},    {3, 768, 130}};
+    for (size_t i = 0; i < sizeof shapes / sizeof *shapes; i++)
+        for (int post = MM_POST_NONE; post <= MM_POST_QUICK_GELU; post++) {
+            check_outputs(0, shapes[i][0], shapes[i][1], shapes[i][2], (mm_post)post);
+            if (mm_engine_has_bf16())
+                check_outputs(1, shapes[i][0], shapes[i][1], shapes[i][2], (mm_post)post);
+        }
+}
+
 /* More different numbers of rows than are kept compiled. */
 static void test_eviction(void **unused) {
     (void)unused;
@@ -216,6 +252,7 @@ int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_values),
         cmocka_unit_test(test_rows_do_not_depend_on_their_number),
+        cmocka_unit_test(test_outputs_do_not_depend_on_each_other),
         cmocka_unit_test(test_eviction),
         cmocka_unit_test(test_view),
     };
