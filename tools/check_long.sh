@@ -1,6 +1,7 @@
 #!/bin/bash
 # The long checks: full-size models and all of WordNet against Hugging Face's packages, and mmood envision against a real
-# server, in Python virtual environments of their own; 20,000 requests of all kinds to mmood serve; then each fuzz target for
+# server, in Python virtual environments of their own; memory over 100,000 pictures; 20,000 requests of all kinds
+# to mmood serve; then each fuzz target for
 # FUZZ_SECONDS (600). Hours on two cores.
 # The last line is the tally.
 #   check_long.sh BUILD
@@ -56,6 +57,7 @@ check tokenizer "$venv/bin/python" tools/check_tokenizer.py "$build"
 check mining "$venv/bin/python" tools/check_mining.py "$build"
 check model "$venv/bin/python" tools/check_model.py "$build"
 check interop interop
+check memory tools/check_memory.sh "$build"
 check soak bash -c 'cmake --build "$1" --target test_serve_soak && cd tests && "$1/tests/test_serve_soak" 20000' soak "$build"
 cmake --preset fuzz >/dev/null
 cmake --build --preset fuzz >/dev/null
