@@ -164,8 +164,10 @@ static int run(mm_server *server, const settings *s, const sigset_t *signals) {
             reload(server, talk);
         } else if (number == SIGTERM || number == SIGINT) {
             if (isfinite(end)) {
-                cli_error("ended at once by a second signal, with %zu requests under way",
-                          mm_server_busy(server));
+                size_t busy = mm_server_busy(server);
+                if (busy == 0)
+                    return EXIT_DONE;
+                cli_error("ended at once by a second signal, with %zu requests under way", busy);
                 return EXIT_FATAL;
             }
             end = mm_now() + s->shutdown;

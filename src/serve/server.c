@@ -55,10 +55,12 @@ static mmood_status split(char *host, size_t room, const char **port, const char
     } else if (n && memchr(listen, ':', n)) {
         colon = NULL;
     }
-    if (!colon || !colon[1] || n >= room)
+    /* getaddrinfo takes 65536 for 0, and so on. */
+    size_t digits = colon ? strspn(colon + 1, "0123456789") : 0;
+    if (digits == 0 || digits > 5 || colon[1 + digits] || atoi(colon + 1) > 65535 || n >= room)
         return mm_error_set(error, MMOOD_ERROR_ARGUMENT,
                             "\"%s\" is no address to listen at; expected such as 127.0.0.1:8080, "
-                            "[::1]:8080 or :8080",
+                            "[::1]:8080 or :8080, with a port from 0 to 65535",
                             listen);
     memcpy(host, from, n);
     host[n] = '\0';

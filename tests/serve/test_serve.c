@@ -420,7 +420,15 @@ static void test_stream(void **state) {
 }
 
 static void test_wrong_options(void **state) {
-    static const char *const places[] = {"8080", "127.0.0.1", "127.0.0.1:x", "::1:80",
+    static const char *const places[] = {"8080",
+                                         "127.0.0.1",
+                                         "127.0.0.1:x",
+                                         "::1:80",
+                                         "127.0.0.1:65536",
+                                         "127.0.0.1:99999",
+                                         "127.0.0.1:8x",
+                                         "127.0.0.1:-1",
+                                         "127.0.0.1:000080",
                                          "no.such.host.invalid:80"};
     mm_server *server;
     mmood_error error;

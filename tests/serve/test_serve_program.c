@@ -81,6 +81,16 @@ static void test_term_twice(void **state) {
     }
 }
 
+/* A second signal harms no one where nothing is under way: timeout(1) sends two. */
+static void test_term_twice_idle(void **state) {
+    (void)state;
+    process p = program_start(NULL);
+    kill(p.id, SIGTERM);
+    assert_true(program_wait_for(&p, "finishing 0 requests"));
+    kill(p.id, SIGTERM);
+    assert_int_equal(program_finish(&p), 0);
+}
+
 static void test_reload_and_systemd(void **state) {
     char path[128], state_text[256] = "";
     struct sockaddr_un address = {.sun_family = AF_UNIX};
@@ -131,9 +141,8 @@ static void test_wrong_usage(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_term_under_load),
-        cmocka_unit_test(test_term_twice),
-        cmocka_unit_test(test_reload_and_systemd),
+        cmocka_unit_test(test_term_under_load), cmocka_unit_test(test_term_twice),
+        cmocka_unit_test(test_term_twice_idle), cmocka_unit_test(test_reload_and_systemd),
         cmocka_unit_test(test_wrong_usage),
     };
     return cmocka_run_group_tests(tests, fixture_setup, fixture_teardown);
