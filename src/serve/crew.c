@@ -37,8 +37,8 @@ static void queue_push(mm_queue *queue, mm_item *item) {
         queue->first = item;
     queue->last = item;
     queue->count++;
-    pthread_cond_signal(&queue->filled);
     pthread_mutex_unlock(&queue->lock);
+    pthread_cond_signal(&queue->filled); /* who wakes does not find the lock taken */
 }
 
 mm_item *mm_queue_take(mm_queue *queue) {
@@ -131,6 +131,45 @@ int mm_item_dropped(mm_crew *crew, mm_item *item) {
     return 1;
 }
 
+/* ---- Decoding ------------------------------------------------------------------------------ */
+
+static void send_to_batch(mm_crew *crew, mm_item *item) {
+    item->queued = mm_now();
+    queue_push(&crew->batch, item);
+}
+
+static mmood_status decode(mm_crew *crew, mm_item *item, mmood_error *error) {
+    const mm_input *input = &item->job->body.inputs[item->index];
+    mmood_image *image = NULL;
+    mmood_status status = MMOOD_OK;
+    if (!(item->crop = malloc(crew->crop_size)))
+        return mm_error_set(error, MMOOD_ERROR_MEMORY, "no memory for a picture");
+    if (item->job->probe) {
+        memset(item->crop, 128, crew->crop_size);
+        return MMOOD_OK;
+    }
+    status = mmood_image_decode_for(&image, input->data, input->size, &crew->preprocess,
+                                    &crew->options.image, error);
+    if (status == MMOOD_OK)
+        status =
+            mmood_image_preprocess(item->crop, crew->crop_size, image, &crew->preprocess, error);
+    mmood_image_free(image);
+    return status;
+}
+
+static void decode_item(mm_crew *crew, mm_item *item) {
+    mmood_error error;
+    double begun = mm_now();
+    if (mm_item_dropped(crew, item))
+        return;
+    mmood_status status = decode(crew, item, &error);
+    mm_metrics_stage(crew->metrics, MM_STAGE_DECODE, mm_now() - begun);
+    if (status != MMOOD_OK)
+        mm_item_fail(crew, item, status, error.message);
+    else
+        send_to_batch(crew, item);
+}
+
 /* ---- Reading bodies ------------------------------------------------------------------------ */
 
 static void refuse(mm_crew *crew, mm_job *job, mm_job_outcome outcome) {
@@ -177,11 +216,6 @@ static void send_to_decode(mm_crew *crew, mm_item *item) {
     queue_push(&crew->decode, item);
 }
 
-static void send_to_batch(mm_crew *crew, mm_item *item) {
-    item->queued = mm_now();
-    queue_push(&crew->batch, item);
-}
-
 static void read_job(mm_crew *crew, mm_job *job) {
     mm_body_limits limits = {crew->options.items, crew->dimension};
     double begun = mm_now();
@@ -222,44 +256,14 @@ static void read_job(mm_crew *crew, mm_job *job) {
             mm_item_fail(crew, item, input->status, input->failure);
         else if (input->embedding)
             send_to_batch(crew, item);
-        else
+        else if (i + 1 < count)
             send_to_decode(crew, item);
+        else
+            decode_item(crew, item); /* the others are with others by now */
     }
 }
 
-/* ---- Decoding ------------------------------------------------------------------------------ */
-
-static mmood_status decode(mm_crew *crew, mm_item *item, mmood_error *error) {
-    const mm_input *input = &item->job->body.inputs[item->index];
-    mmood_image *image = NULL;
-    mmood_status status = MMOOD_OK;
-    if (!(item->crop = malloc(crew->crop_size)))
-        return mm_error_set(error, MMOOD_ERROR_MEMORY, "no memory for a picture");
-    if (item->job->probe) {
-        memset(item->crop, 128, crew->crop_size);
-        return MMOOD_OK;
-    }
-    status = mmood_image_decode_for(&image, input->data, input->size, &crew->preprocess,
-                                    &crew->options.image, error);
-    if (status == MMOOD_OK)
-        status =
-            mmood_image_preprocess(item->crop, crew->crop_size, image, &crew->preprocess, error);
-    mmood_image_free(image);
-    return status;
-}
-
-static void decode_item(mm_crew *crew, mm_item *item) {
-    mmood_error error;
-    double begun = mm_now();
-    if (mm_item_dropped(crew, item))
-        return;
-    mmood_status status = decode(crew, item, &error);
-    mm_metrics_stage(crew->metrics, MM_STAGE_DECODE, mm_now() - begun);
-    if (status != MMOOD_OK)
-        mm_item_fail(crew, item, status, error.message);
-    else
-        send_to_batch(crew, item);
-}
+/* ---- The decoders' work --------------------------------------------------------------------- */
 
 /* One of what was on its way to a batch is there, or failed; after the last, the batch fills no
  * longer than a lull. */
