@@ -33,14 +33,12 @@ typedef struct sample {
     const char **hash_list;
     size_t count;
     size_t failed;
+    mmood_verdict *verdicts; /* of one window */
 } sample;
-
-enum { WINDOW = 32 }; /* pictures at a time */
 
 static mmood_status score_window(sample *s, const mm_pipeline *p, mmood_scorer *scorer,
                                  char *const *paths, cli_talk talk, mmood_error *error) {
-    mmood_verdict verdicts[WINDOW];
-    const mmood_results out = {.verdicts = verdicts};
+    const mmood_results out = {.verdicts = s->verdicts};
     size_t good = 0;
     mmood_status status =
         mmood_scorer_run(&out, scorer, p->embeddings, p->patches, p->patch_count, p->good, error);
@@ -50,7 +48,7 @@ static mmood_status score_window(sample *s, const mm_pipeline *p, mmood_scorer *
             s->failed++;
             continue;
         }
-        s->scores[s->count] = verdicts[good++].score;
+        s->scores[s->count] = s->verdicts[good++].score;
         mm_hash_print(s->hashes[s->count], p->hashes[i]);
         s->hash_list[s->count] = s->hashes[s->count];
         s->count++;
@@ -64,7 +62,7 @@ static int collect(sample *s, const opened_detector *opened, const mm_path_list 
     mmood_scorer *scorer = NULL;
     mmood_error error;
     const mm_pipeline_options options = {.image = opened->image,
-                                         .window = WINDOW,
+                                         .window = (size_t)common_batch(common),
                                          .threads = common->threads,
                                          .hashes = 1,
                                          .patches =
@@ -73,7 +71,8 @@ static int collect(sample *s, const opened_detector *opened, const mm_path_list 
     s->scores = malloc(paths->count * sizeof *s->scores);
     s->hashes = malloc(paths->count * sizeof *s->hashes);
     s->hash_list = malloc(paths->count * sizeof *s->hash_list);
-    if (!s->scores || !s->hashes || !s->hash_list) {
+    s->verdicts = malloc(options.window * sizeof *s->verdicts);
+    if (!s->scores || !s->hashes || !s->hash_list || !s->verdicts) {
         cli_error("no memory for the scores of %zu pictures", paths->count);
         return EXIT_FATAL;
     }
@@ -173,6 +172,7 @@ static int run(const settings *set, const char *path, const mm_path_list *paths)
     free(s.scores);
     free(s.hashes);
     free(s.hash_list);
+    free(s.verdicts);
     detector_close(&opened);
     return code;
 }

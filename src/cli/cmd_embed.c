@@ -81,12 +81,11 @@ static int result_write(result *r, const char *path) {
 
 static int embed_images(result *r, mmood_session *session, const mm_path_list *paths,
                         const mmood_image_options *image, const common_options *common) {
-    enum { WINDOW = 32 };
     mm_pipeline p;
     mmood_error error;
     int code = EXIT_DONE;
     const mm_pipeline_options options = {
-        .image = *image, .window = WINDOW, .threads = common->threads};
+        .image = *image, .window = (size_t)common_batch(common), .threads = common->threads};
     if (mm_pipeline_create(&p, session, &options, &error) != MMOOD_OK)
         return cli_fail(&error);
     if (!result_reserve(r, paths->count, p.dimension)) {

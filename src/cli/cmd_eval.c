@@ -184,7 +184,7 @@ static int evaluate(mm_evaluation *e, const opened_detector *opened, const setti
     int progress = !s->common.quiet && isatty(2);
     const mm_eval_options options = {.image = opened->image,
                                      .threads = s->common.threads,
-                                     .window = 64,
+                                     .window = (size_t)common_batch(&s->common),
                                      .resamples = (size_t)s->bootstrap,
                                      .cache = cache.data,
                                      .progress = progress ? show_progress : NULL};

@@ -233,7 +233,7 @@ static int run(const settings *set, int format, const char *path, const mm_path_
 int cmd_score(int argc, char **argv) {
     static const char *const formats[] = {"table", "json", "csv", NULL}; /* as verdict_format */
     settings s = {
-        .common = common_options_default(), .format = "table", .top = 3, .batch = 32, .fdr = NAN};
+        .common = common_options_default(), .format = "table", .top = 3, .batch = -1, .fdr = NAN};
     int count;
     const option table[] = {
         {"format", 0, OPTION_TEXT, &s.format, "F",
@@ -246,7 +246,7 @@ int cmd_score(int argc, char **argv) {
         {"adaptive", 0, OPTION_FLAG, &s.adaptive, NULL,
          "let neglabel and csp learn from the pictures (AdaNeg); results depend on their order"},
         {"batch", 0, OPTION_COUNT, &s.batch, "N",
-         "pictures at a time; changes no result; default 32"},
+         "pictures at a time; changes no result; default 32, or twice the threads"},
         {"model", 'm', OPTION_TEXT, &s.common.model, "DIR", "where the detector's model is now"},
         OPTION_THREADS(s.common),
         OPTION_PRECISION(s.common),
@@ -264,6 +264,8 @@ int cmd_score(int argc, char **argv) {
         cli_error("score needs a detector and at least one picture, directory or \"-\"");
         return EXIT_USAGE;
     }
+    if (s.batch < 0)
+        s.batch = common_batch(&s.common);
     if (s.batch < 1 || s.batch > 4096) {
         cli_error("option --batch: %d is not from 1 to 4096", s.batch);
         return EXIT_USAGE;

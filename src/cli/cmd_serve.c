@@ -54,6 +54,8 @@ static int in_range(const char *name, double value, double low, double high) {
 
 static int check(settings *s) {
     mm_server_options *o = &s->server;
+    if (s->batch < 0)
+        s->batch = common_batch(&s->common);
     if (!in_range("max-body", (double)s->body, 1024, 1e9) ||
         !in_range("batch", s->batch, 1, 1024) || !in_range("batch-wait", s->wait, 0, 10000) ||
         !in_range("queue", s->queue, 1, 100000) || !in_range("max-items", s->items, 1, 10000) ||
@@ -233,7 +235,7 @@ int cmd_serve(int argc, char **argv) {
                   .wait = 2,
                   .body = (uint64_t)32 << 20,
                   .connections = 512,
-                  .batch = 32,
+                  .batch = -1,
                   .queue = 256,
                   .items = 64,
                   .shutdown = 30};
@@ -245,7 +247,7 @@ int cmd_serve(int argc, char **argv) {
         {"token-file", 0, OPTION_TEXT, &s.token_file, "FILE",
          "clients must send the token on its first line"},
         {"batch", 0, OPTION_COUNT, &s.batch, "N",
-         "pictures that the model takes at a time; default 32"},
+         "pictures that the model takes at a time; default 32, or twice the threads"},
         {"batch-wait", 0, OPTION_NUMBER, &s.wait, "MS",
          "milliseconds that a picture waits for others; default 2"},
         {"queue", 0, OPTION_COUNT, &s.queue, "N",

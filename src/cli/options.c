@@ -2,6 +2,7 @@
 #include "cli/options.h"
 
 #include "base/buffer.h"
+#include "base/cpus.h"
 
 #include <errno.h>
 #include <math.h>
@@ -179,6 +180,12 @@ int common_model_options(mmood_model_options *out, const common_options *common)
         out->resample = filter == 0 ? MMOOD_FILTER_BILINEAR : MMOOD_FILTER_BICUBIC;
     }
     return 1;
+}
+
+int common_batch(const common_options *common) {
+    enum { LEAST = 32, MOST = 1024 };
+    int threads = common->threads > 0 ? common->threads : mm_cpu_count();
+    return threads > MOST / 2 ? MOST : 2 * threads > LEAST ? 2 * threads : LEAST;
 }
 
 cli_talk common_talk(const common_options *common) {

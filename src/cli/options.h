@@ -101,6 +101,10 @@ int common_image_options(mmood_image_options *out, const common_options *common)
 int common_model_options(mmood_model_options *out, const common_options *common);
 cli_talk common_talk(const common_options *common);
 
+/* How many pictures to embed at a time where nothing else is asked for: enough for each worker to
+ * have its own, and for one that is done early to take another. */
+int common_batch(const common_options *common);
+
 /* Where a cache belongs: `chosen` if it is not NULL, else `below` in $XDG_CACHE_HOME or ~/.cache
  * (XDG Base Directory Specification); empty, with no data, if there is no such place. The caller
  * frees it. */
