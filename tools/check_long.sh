@@ -57,6 +57,7 @@ check tokenizer "$venv/bin/python" tools/check_tokenizer.py "$build"
 check mining "$venv/bin/python" tools/check_mining.py "$build"
 check model "$venv/bin/python" tools/check_model.py "$build"
 check interop interop
+check aarch64 tools/check_aarch64.sh "$build"
 check memory tools/check_memory.sh "$build"
 check soak bash -c 'cmake --build "$1" --target test_serve_soak && cd tests && "$1/tests/test_serve_soak" 20000' soak "$build"
 cmake --preset fuzz >/dev/null
