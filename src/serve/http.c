@@ -376,12 +376,18 @@ static enum MHD_Result submit(mm_exchange *x) {
     if (type && !(x->job.content_type = strdup(type)))
         return answer_error(x, 503, "no memory");
     x->stream = x->route == MM_ROUTE_DETECT && accept && strstr(accept, "application/x-ndjson");
+    /* Counted before the look at `stopping`: who stops sets that first and then waits for the
+     * count, so no connection is suspended behind its back. */
+    atomic_fetch_add(&server->waiting, 1);
+    if (atomic_load(&server->stopping)) {
+        atomic_fetch_sub(&server->waiting, 1);
+        return answer_error(x, 503, "the server is stopping");
+    }
     x->job.deadline = mm_now() + server->options.deadline;
     x->job.notify = notified;
     x->job.owner = x;
     x->submitted = 1;
     atomic_fetch_add(&x->references, 1);
-    atomic_fetch_add(&server->waiting, 1);
     mm_peer_set(server, x->peer, PEER_ANSWERING);
     pthread_mutex_lock(&x->lock);
     x->suspended = 1;

@@ -383,6 +383,7 @@ void mm_server_free(mm_server *server) {
     if (server->daemon) {
         mm_server_drain(server);
         stop_listening(server);
+        atomic_store(&server->stopping, 1);
         mm_crew_abandon(server->crew);
         pthread_mutex_lock(&server->peers_lock);
         for (mm_peer *peer = server->peers; peer; peer = peer->next)

@@ -49,6 +49,7 @@ struct mm_server {
     char url[128];
     char token_hash[65];
     atomic_int draining;
+    atomic_int stopping; /* no request waits for the crew any more */
     double drained_at;
     atomic_size_t busy;       /* exchanges */
     atomic_size_t waiting;    /* jobs that the crew has */
