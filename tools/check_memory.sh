@@ -12,16 +12,18 @@ trap 'rm -rf "$work"' EXIT
 model=$PWD/models/demo
 "$mmood" build --quiet --no-cache -m "$model" --id demo/draws/00.txt --outliers demo/outliers.txt -o "$work/food.mmood"
 
+mkdir "$work/sources"
+i=0
+while read -r source; do
+    cp "$source" "$work/sources/$i.${source##*.}"
+    i=$((i + 1))
+done < <(find demo/pictures/id -name '*.png' | sort | head -n 60; find tests/data/image -name '*.jpg' | sort)
+echo "not a picture" >"$work/sources/$i.png"
+
 # fill FOLDER COUNT: hard links, since copies would take gigabytes.
-mapfile -t sources < <(find demo/pictures/id -name '*.png' | sort | head -n 60; find tests/data/image -name '*.jpg' | sort)
 fill() {
-    mkdir "$work/$1" "$work/$1-sources"
-    local i
-    for i in "${!sources[@]}"; do
-        cp "${sources[$i]}" "$work/$1-sources/$i.${sources[$i]##*.}"
-    done
-    echo "not a picture" >"$work/$1-sources/${#sources[@]}.png"
-    python3 - "$work/$1-sources" "$work/$1" "$2" <<'PYTHON'
+    mkdir "$work/$1"
+    python3 - "$work/sources" "$work/$1" "$2" <<'PYTHON'
 import os
 import sys
 names = sorted(os.listdir(sys.argv[1]))

@@ -123,4 +123,5 @@ def main():
     write_safetensors(os.path.join(folder, "golden.safetensors"), tensors, {"pillow": PIL.__version__})
 
 
-main()
+if __name__ == "__main__":
+    main()

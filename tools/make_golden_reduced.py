@@ -6,14 +6,14 @@ covers in the reduced one, then the centre.
 Writes the pictures, reduced_*.jpg, and reduced.safetensors: tensor "FILE|shrink|edge|crop" [crop, crop, 3] U8,
 bicubic. Equal within 1.
 """
-import json
 import os
-import struct
 import sys
 
 import numpy as np
 import PIL
 from PIL import Image, ImageOps
+
+from make_golden_images import write_safetensors
 
 WIDTH, HEIGHT = 203, 151
 # shrink, edge, crop: the smallest edge and the largest at which a shorter side of 151 is reduced so far
@@ -60,17 +60,6 @@ def reference(path, orientation, shrink, edge, crop):
     pixels = np.array(image.resize(size, Image.BICUBIC, box=(left, top, left + w, top + h)))
     y, x = (size[1] - crop) // 2, (size[0] - crop) // 2
     return pixels[y:y + crop, x:x + crop]
-
-
-def write_safetensors(path, tensors, metadata):
-    header, at = {"__metadata__": metadata}, 0
-    for name, array in tensors.items():
-        header[name] = {"dtype": "U8", "shape": list(array.shape), "data_offsets": [at, at + array.size]}
-        at += array.size
-    text = json.dumps(header, separators=(",", ":")).encode()
-    text += b" " * (-len(text) % 8)
-    with open(path, "wb") as file:
-        file.write(struct.pack("<Q", len(text)) + text + b"".join(a.tobytes() for a in tensors.values()))
 
 
 def main():

@@ -13,9 +13,8 @@
 enum {
     MOST_CPUS = 4096,
     LONGEST_PATH = 4096,
-    LONGEST_LIST =
-        16384,          /* /proc/self/cgroup: some 15 lines, of which one or two have long paths */
-    MOST_BITS = 1 << 20 /* of an affinity set */
+    LONGEST_LIST = 16384, /* /proc/self/cgroup: some 15 lines, of which one or two are long */
+    MOST_BITS = 1 << 20   /* of an affinity set */
 };
 
 /* ---- Parsing ------------------------------------------------------------------------------- */
@@ -61,8 +60,8 @@ void mm_cgroup_parse(mm_cgroup *out, const char *text, size_t size) {
             size_t length = (size_t)(stop - path - 1);
             if (version > 0)
                 *out = (mm_cgroup){version, path + 1, is_inside(path + 1, length) ? length : 0};
-            if (version ==
-                1) /* a controller is in one hierarchy only: version 2 has no quotas here */
+            /* A controller is in one hierarchy only: version 2 has no quotas here. */
+            if (version == 1)
                 return;
         }
         line = stop + 1;

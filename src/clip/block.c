@@ -25,7 +25,7 @@ static void meet_by_outputs(const mm_lane *lane) {
 /* `outputs` of a dense layer for `rows` rows; x and y are where the first row begins. */
 static void run_dense(mm_lane *lane, const mm_matrix *matrix, mm_outputs outputs, mm_post post,
                       const void *x, void *y, int y_bf16, size_t rows) {
-    void *to = (char *)y + outputs.first * (y_bf16 ? sizeof(uint16_t) : sizeof(float));
+    void *to = (char *)y + outputs.first * mm_activation_size(y_bf16);
     if (mm_matrix_precision(matrix) == MMOOD_PRECISION_INT8) {
         mm_int8_dense dense = {.matrix = matrix,
                                .outputs = outputs,
@@ -43,10 +43,6 @@ static void run_dense(mm_lane *lane, const mm_matrix *matrix, mm_outputs outputs
     }
 }
 
-static size_t row_size(const mm_lane *lane, const mm_matrix *matrix) {
-    return mm_matrix_inputs(matrix) * (lane->bf16 ? sizeof(uint16_t) : sizeof(float));
-}
-
 void mm_lane_dense(mm_lane *lane, const mm_matrix *matrix, mm_post post, const void *x, void *y,
                    int y_bf16, size_t first, size_t last) {
     if (lane->status != MMOOD_OK || first >= last)
@@ -55,9 +51,8 @@ void mm_lane_dense(mm_lane *lane, const mm_matrix *matrix, mm_post post, const v
     if (lane->size == 1)
         rows = (rows + lane->row_step - 1) / lane->row_step * lane->row_step;
     run_dense(lane, matrix, (mm_outputs){0, outputs}, post,
-              (const char *)x + first * row_size(lane, matrix),
-              (char *)y + first * outputs * (y_bf16 ? sizeof(uint16_t) : sizeof(float)), y_bf16,
-              rows);
+              (const char *)x + first * mm_matrix_inputs(matrix) * mm_activation_size(lane->bf16),
+              (char *)y + first * outputs * mm_activation_size(y_bf16), y_bf16, rows);
 }
 
 /* The same, shared as the team shares its chunk: rows first .. last, which are this lane's, or, by
@@ -80,7 +75,7 @@ static void dense(mm_lane *lane, const mm_matrix *matrix, mm_post post, const vo
 static void norm(const mm_lane *lane, void *out, const float *x, const mm_norm *norm,
                  const mm_tower *tower, size_t first, size_t last) {
     size_t width = (size_t)tower->config.width;
-    size_t size = lane->bf16 ? sizeof(uint16_t) : sizeof(float);
+    size_t size = mm_activation_size(lane->bf16);
     if (lane->status == MMOOD_OK && first < last)
         lane->kernels->layer_norm((char *)out + first * width * size, lane->bf16, x + first * width,
                                   norm->weight, norm->bias, last - first, width,
@@ -93,7 +88,7 @@ static void attend(const mm_lane *lane, const mm_tower *tower, const mm_item *it
                    int causal, int pooled_only) {
     const mm_activations *act = lane->activations;
     size_t width = (size_t)tower->config.width, heads = (size_t)tower->config.heads;
-    size_t size = lane->bf16 ? sizeof(uint16_t) : sizeof(float);
+    size_t size = mm_activation_size(lane->bf16);
     size_t first, last;
     mm_lane_share(&first, &last, lane, count * heads);
     for (size_t unit = first; unit < last && lane->status == MMOOD_OK; unit++) {
@@ -200,7 +195,7 @@ void mm_tower_run(mm_lane *lane, const mm_tower *tower, const mm_item *items, si
  * of h. */
 static void copy_values(const mm_lane *lane, size_t width, size_t count) {
     const mm_activations *act = lane->activations;
-    size_t size = width * (lane->bf16 ? sizeof(uint16_t) : sizeof(float)), first, last;
+    size_t size = width * mm_activation_size(lane->bf16), first, last;
     mm_lane_share(&first, &last, lane, count);
     for (size_t row = first; row < last; row++)
         memcpy((char *)act->h + row * size, (const char *)act->qkv + (3 * row + 2) * size, size);

@@ -69,8 +69,8 @@ mmood_status mm_int8_run(const mm_int8_dense *dense, mm_gemm *gemm, const mm_ker
                          mm_int8_block *block, mmood_error *error) {
     const mm_matrix *matrix = dense->matrix;
     size_t inputs = mm_matrix_inputs(matrix), outputs = dense->outputs.last - dense->outputs.first;
-    size_t x_row = inputs * (dense->x_bf16 ? sizeof(uint16_t) : sizeof(float));
-    size_t y_row = dense->stride * (dense->y_bf16 ? sizeof(uint16_t) : sizeof(float));
+    size_t x_row = inputs * mm_activation_size(dense->x_bf16);
+    size_t y_row = dense->stride * mm_activation_size(dense->y_bf16);
     const float *scales = mm_matrix_section(matrix, MM_SECTION_SCALES);
     const int32_t *offsets = mm_matrix_section(matrix, MM_SECTION_OFFSETS);
     const float *bias = mm_matrix_section(matrix, MM_SECTION_BIAS);

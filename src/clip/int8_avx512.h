@@ -44,7 +44,7 @@ static void quantize_row(uint8_t *out, float *scale, const void *x, int bf16, si
 
 static void quantize(uint8_t *out, float *scales, const void *x, int bf16, size_t rows,
                      size_t width) {
-    size_t size = bf16 ? sizeof(uint16_t) : sizeof(float);
+    size_t size = mm_activation_size(bf16);
     for (size_t i = 0; i < rows; i++)
         quantize_row(out + i * width, scales + i, (const char *)x + i * width * size, bf16, width);
 }

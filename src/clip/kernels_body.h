@@ -50,7 +50,7 @@ static void layer_norm_row(void *out, int out_bf16, const float *x, const float 
 
 static void layer_norm(void *out, int out_bf16, const float *x, const float *weight,
                        const float *bias, size_t rows, size_t width, float eps) {
-    size_t size = out_bf16 ? sizeof(uint16_t) : sizeof(float);
+    size_t size = mm_activation_size(out_bf16);
     for (size_t i = 0; i < rows; i++)
         layer_norm_row((char *)out + i * width * size, out_bf16, x + i * width, weight, bias, width,
                        eps);

@@ -255,14 +255,6 @@ static mmood_status grow(void **memory, size_t *now, size_t size, mmood_error *e
                                   "no memory for %zu bytes of a worker's products", size);
 }
 
-/* How many bytes of packed weights lie before a panel's first output. */
-static size_t panel_offset(const mm_matrix *matrix, size_t output) {
-    mm_layout layout = {0};
-    desc_layout(&layout, MM_DESC_REF(matrix->desc));
-    return output / MM_PANEL * (size_t)layout.strides[1] *
-           dnnl_data_type_size(weight_type(matrix->precision));
-}
-
 /* Points the product's memories at what it works on. */
 static dnnl_status_t product_bind(mm_product *product, const mm_matrix *matrix, size_t first,
                                   const void *x, void *y, void *scratch) {
@@ -280,8 +272,8 @@ static dnnl_status_t product_bind(mm_product *product, const mm_matrix *matrix, 
         status = dnnl_memory_set_data_handle(product->bias, source.handle);
     }
     if (!status && product->part) {
-        source.in =
-            (const char *)matrix->sections[MM_SECTION_WEIGHTS].data + panel_offset(matrix, first);
+        source.in = (const char *)matrix->sections[MM_SECTION_WEIGHTS].data +
+                    first / MM_PANEL * matrix->panel_size;
         status = dnnl_memory_set_data_handle(product->weights, source.handle);
     }
     return status;
@@ -403,7 +395,7 @@ mmood_status mm_gemm_run_outputs(mm_gemm *gemm, const mm_matrix *matrix, mm_outp
         return mm_gemm_run(gemm, matrix, post, x, y, y_bf16, rows, error);
     if (stride == count)
         return run_product(gemm, matrix, outputs, post, x, y, y_bf16, rows, error);
-    size_t size = y_bf16 ? sizeof(uint16_t) : sizeof(float);
+    size_t size = mm_activation_size(y_bf16);
     mmood_status status = grow(&gemm->buffer, &gemm->buffer_size, rows * count * size, error);
     if (status == MMOOD_OK)
         status = run_product(gemm, matrix, outputs, post == MM_POST_ADD ? MM_POST_NONE : post, x,

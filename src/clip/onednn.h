@@ -125,6 +125,11 @@ typedef enum mm_post {
     MM_POST_GELU_NEW    /* its tanh approximation */
 } mm_post;
 
+/* Bytes of an activation: what products take and give, INT8 apart. */
+static inline size_t mm_activation_size(int bf16) {
+    return bf16 ? sizeof(uint16_t) : sizeof(float);
+}
+
 /* One thread's compiled products and their working memory. */
 typedef struct mm_gemm mm_gemm;
 

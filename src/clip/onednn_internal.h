@@ -158,6 +158,7 @@ struct mm_matrix {
     /* The layout's tag, if it is one in which all weights of MM_PANEL outputs lie together and the
      * next panel follows; else undefined. */
     dnnl_format_tag_t panels;
+    size_t panel_size; /* in bytes, of such a layout */
     dnnl_memory_t weights;
     const float *bias;
     mm_bytes sections[MM_SECTION_COUNT];

@@ -83,7 +83,8 @@ static dnnl_status_t reorder(mm_matrix *matrix, dnnl_engine_t engine, const void
     return status;
 }
 
-static dnnl_format_tag_t find_panels(const mm_matrix *matrix) {
+/* Sets `panels` and `panel_size`. */
+static void find_panels(mm_matrix *matrix) {
     static const struct {
         mmood_precision precision;
         dnnl_format_tag_t tag;
@@ -101,10 +102,12 @@ static dnnl_format_tag_t find_panels(const mm_matrix *matrix) {
         if (known[i].precision == matrix->precision && layout.count == known[i].count &&
             memcmp(layout.blocks, known[i].blocks, size) == 0 &&
             memcmp(layout.order, known[i].order, size) == 0 &&
-            layout.strides[1] == MM_PANEL * layout.padded[0])
-            return known[i].tag;
+            layout.strides[1] == MM_PANEL * layout.padded[0]) {
+            matrix->panels = known[i].tag;
+            matrix->panel_size =
+                (size_t)layout.strides[1] * dnnl_data_type_size(weight_type(matrix->precision));
+        }
     }
-    return dnnl_format_tag_undef;
 }
 
 /* What all matrices begin with: sizes, and the layout of the weights. */
@@ -126,7 +129,7 @@ static mmood_status matrix_create(mm_matrix **out, const mm_engine *engine, size
         mm_matrix_free(matrix);
         return mm_dnnl_error(error, status, "multiply in this precision");
     }
-    matrix->panels = find_panels(matrix);
+    find_panels(matrix);
     *out = matrix;
     return MMOOD_OK;
 }
@@ -277,13 +280,12 @@ size_t mm_matrix_outputs(const mm_matrix *matrix) {
 
 size_t mm_matrix_panels(const mm_matrix *matrix) {
     size_t panels = matrix->outputs / MM_PANEL;
-    return matrix->panels == dnnl_format_tag_undef || panels < 1 ? 1 : panels;
+    return matrix->panel_size == 0 || panels < 1 ? 1 : panels;
 }
 
 mm_outputs mm_matrix_share(const mm_matrix *matrix, size_t first, size_t last) {
     size_t panels = mm_matrix_panels(matrix);
-    return (mm_outputs){first == 0 ? 0 : first * MM_PANEL,
-                        last == panels ? matrix->outputs : last * MM_PANEL};
+    return (mm_outputs){first * MM_PANEL, last == panels ? matrix->outputs : last * MM_PANEL};
 }
 
 const void *mm_matrix_section(const mm_matrix *matrix, mm_section section) {

@@ -58,7 +58,7 @@ static void *reserve(size_t rows, size_t columns, size_t size) {
 
 static int reserve_activations(mm_activations *act, const mmood_model *model, size_t rows) {
     const mm_clip_config *config = &model->config;
-    size_t half = model->bf16 ? sizeof(uint16_t) : sizeof(float);
+    size_t half = mm_activation_size(model->bf16);
     size_t width = (size_t)(config->vision.width > config->text.width ? config->vision.width
                                                                       : config->text.width);
     size_t mlp = max_size((size_t)config->vision.mlp_width, (size_t)config->text.mlp_width);

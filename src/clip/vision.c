@@ -35,7 +35,7 @@ static void embed_rows(mm_lane *lane, const mmood_model *model, const uint8_t *c
     const mm_weights *w = model->weights;
     size_t width = (size_t)model->config.vision.width;
     size_t inputs = mm_matrix_inputs(w->patches);
-    size_t size = lane->bf16 ? sizeof(uint16_t) : sizeof(float);
+    size_t size = mm_activation_size(lane->bf16);
     memcpy(act->x + (base + first) * width, w->vision_positions + first * width,
            (last - first) * width * sizeof *act->x);
     if (first == 0) {

@@ -1,6 +1,7 @@
 /* test_golden.c - embeddings of the tiny models in golden/ against transformers'
  * (tools/make_golden.py), and features of patches (tools/make_golden_patches.py), in f32, bf16 and
  * int8; and what must not change them: batches, order, threads, padding. */
+#include "clip/rows.h"
 #include "test.h"
 
 #include "clip/onednn.h"
@@ -161,15 +162,6 @@ static void test_token_ids(void **unused) {
     }
 }
 
-/* The same bits, or the same up to rounding where oneDNN promises no more. */
-static void assert_same(const golden *g, const float *a, const float *b, size_t count) {
-    int bf16 = g->info.precision != MMOOD_PRECISION_F32;
-    if (mm_engine_is_exact(bf16))
-        assert_memory_equal(a, b, count * sizeof *a);
-    for (size_t i = 0; i < count; i++)
-        assert_true(fabsf(a[i] - b[i]) <= (bf16 ? 1e-3f : 1e-5f));
-}
-
 /* Every picture and text alone, with 1 and 3 threads, against all together with 2: the same bits.
  */
 static void check_alone(const char *name, mmood_precision precision) {
@@ -189,11 +181,11 @@ static void check_alone(const char *name, mmood_precision precision) {
             assert_ok(mmood_session_embed_images(alone, h.session, &g.crops[i], 1, &error), error);
             for (size_t k = 0; k < 60; k++)
                 if (many[k] == g.crops[i])
-                    assert_same(&g, alone, together + k * d, d);
+                    assert_same_rows(alone, together + k * d, d, g.info.precision);
         }
         for (size_t n = 1; n < 60; n += n < 20 ? 1 : 7) { /* however they are dealt to workers */
             assert_ok(mmood_session_embed_images(alone, h.session, many, n, &error), error);
-            assert_same(&g, alone, together, n * d);
+            assert_same_rows(alone, together, n * d, g.info.precision);
         }
         assert_ok(
             mmood_session_embed_texts(together, NULL, g.session, g.texts, g.text_count, &error),
@@ -201,7 +193,7 @@ static void check_alone(const char *name, mmood_precision precision) {
         for (size_t i = 0; i < g.text_count; i++) {
             assert_ok(mmood_session_embed_texts(alone, NULL, h.session, &g.texts[i], 1, &error),
                       error);
-            assert_same(&g, alone, together + i * d, d);
+            assert_same_rows(alone, together + i * d, d, g.info.precision);
         }
         golden_close(&h);
     }
@@ -233,7 +225,7 @@ static void check_repeated(mmood_precision precision) {
     assert_ok(mmood_session_embed_texts(together, NULL, g.session, texts, COUNT, &error), error);
     for (size_t i = 0; i < COUNT; i++) {
         assert_ok(mmood_session_embed_texts(alone, NULL, g.session, &texts[i], 1, &error), error);
-        assert_same(&g, alone, together + i * d, d);
+        assert_same_rows(alone, together + i * d, d, g.info.precision);
     }
     assert_memory_equal(together, together + 2 * d, d * sizeof *alone);
     assert_memory_equal(together + d, together + 3 * d, d * sizeof *alone);
@@ -271,7 +263,7 @@ static void test_texts_differ(void **unused) {
         int same = memcmp(rows, rows + d, d * sizeof *rows) == 0;
         assert_int_equal(same, strcmp(models[m], "eos-inside-old") == 0);
         assert_true(memcmp(rows, rows + 2 * d, d * sizeof *rows) != 0);
-        assert_same(&g, rows + 2 * d, rows + 3 * d, d);
+        assert_same_rows(rows + 2 * d, rows + 3 * d, d, g.info.precision);
         free(rows);
         golden_close(&g);
     }
@@ -345,8 +337,8 @@ static void check_patches_together(const char *name, mmood_precision precision, 
                   error);
         for (size_t k = 0; k < count; k++)
             if (many[k] == g.crops[i]) {
-                assert_same(&g, row, rows + k * d, d);
-                assert_same(&g, alone, patches + k * step, step);
+                assert_same_rows(row, rows + k * d, d, g.info.precision);
+                assert_same_rows(alone, patches + k * step, step, g.info.precision);
             }
     }
     assert_ok(mmood_session_embed_images(rows, g.session, many, count, &error), error);

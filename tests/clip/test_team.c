@@ -1,13 +1,12 @@
 /* test_team.c - workers that share one picture of a model wide enough for it: by outputs or by
  * rows, however many, and with patch features, the bits are those that one worker alone gives. */
+#include "clip/rows.h"
 #include "numbers.h"
 #include "test.h"
 
 #include "base/file.h"
-#include "clip/onednn.h"
 #include "clip/safetensors.h"
 
-#include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -171,13 +170,6 @@ static void embed(features *out, const mmood_model *model, int threads, size_t c
     mmood_session_free(session);
 }
 
-static void assert_same(const float *a, const float *b, size_t count, int bf16) {
-    if (mm_engine_is_exact(bf16))
-        assert_memory_equal(a, b, count * sizeof *a);
-    for (size_t i = 0; i < count; i++)
-        assert_true(fabsf(a[i] - b[i]) <= (bf16 ? 1e-3f : 1e-5f));
-}
-
 static void check_teams(mmood_precision precision) {
     mmood_model *model;
     mmood_error error;
@@ -192,10 +184,9 @@ static void check_teams(mmood_precision precision) {
     for (int threads = 2; threads <= 64; threads += threads < 9 ? 1 : 55)
         for (size_t count = 1; count <= CROPS; count++) {
             embed(team, model, threads, count);
-            int bf16 = precision != MMOOD_PRECISION_F32;
-            assert_same(team->rows[0], alone->rows[0], count * DIMENSION, bf16);
-            assert_same(team->patches[0][0], alone->patches[0][0], count * (TOKENS - 1) * DIMENSION,
-                        bf16);
+            assert_same_rows(team->rows[0], alone->rows[0], count * DIMENSION, precision);
+            assert_same_rows(team->patches[0][0], alone->patches[0][0],
+                             count * (TOKENS - 1) * DIMENSION, precision);
         }
     free(alone);
     free(team);
