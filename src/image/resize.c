@@ -5,15 +5,14 @@
 
 #include "base/error.h"
 #include "image/image.h"
+#include "image/weigh.h"
 
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
-enum { WEIGHT_BITS = 22 };
-
 /* The weights of one axis: for output i, `length[i]` inputs from `first[i]` on, with the weights at
- * weights + i * taps. */
+ * weights + i * taps, an even number, and zeros after them. */
 typedef struct kernel {
     size_t taps;
     size_t *first;
@@ -60,6 +59,7 @@ static mmood_status kernel_create(kernel *k, axis a, size_t to, size_t begin, si
     double support = filter_support(filter) * stretch;
     double wanted = ceil(support) * 2 + 1;
     *k = (kernel){.taps = wanted < (double)from ? (size_t)wanted : from};
+    k->taps += k->taps % 2;
     double *exact = malloc(k->taps * sizeof *exact);
     k->first = malloc(count * sizeof *k->first);
     k->length = malloc(count * sizeof *k->length);
@@ -84,7 +84,7 @@ static mmood_status kernel_create(kernel *k, axis a, size_t to, size_t begin, si
         k->first[i] = first;
         k->length[i] = length;
         for (size_t j = 0; j < length; j++) {
-            double weight = (sum != 0 ? exact[j] / sum : exact[j]) * (1 << WEIGHT_BITS);
+            double weight = (sum != 0 ? exact[j] / sum : exact[j]) * (1 << MM_WEIGHT_BITS);
             k->weights[i * k->taps + j] = (int32_t)(weight + (weight < 0 ? -0.5 : 0.5));
         }
     }
@@ -92,45 +92,11 @@ static mmood_status kernel_create(kernel *k, axis a, size_t to, size_t begin, si
     return MMOOD_OK;
 }
 
-static uint8_t clip(int32_t sum) {
-    int32_t value = sum >> WEIGHT_BITS;
-    return (uint8_t)(value < 0 ? 0 : value > 255 ? 255 : value);
-}
-
-typedef int32_t quad __attribute__((vector_size(16)));
-typedef uint8_t bytes __attribute__((vector_size(4)));
-
-/* One row: `count` outputs of three channels. Reads one byte past the last pixel used, of which
- * nothing comes: the slack of mm_image_create is for that. */
-static void resize_row(uint8_t *out, const uint8_t *row, const kernel *k, size_t count) {
-    const int32_t half = 1 << (WEIGHT_BITS - 1);
-    for (size_t i = 0; i < count; i++) {
-        const uint8_t *from = row + k->first[i] * 3;
-        const int32_t *weights = k->weights + i * k->taps;
-        quad sums = {half, half, half, 0};
-        for (size_t j = 0; j < k->length[i]; j++) {
-            bytes pixel;
-            memcpy(&pixel, from + 3 * j, sizeof pixel);
-            sums += __builtin_convertvector(pixel, quad) * weights[j];
-        }
-        out[3 * i] = clip(sums[0]);
-        out[3 * i + 1] = clip(sums[1]);
-        out[3 * i + 2] = clip(sums[2]);
-    }
-}
-
-/* Adds one row of `size` bytes, weighted. */
-static void add_row(int32_t *restrict sums, const uint8_t *restrict row, int32_t weight,
-                    size_t size) {
-    for (size_t x = 0; x < size; x++)
-        sums[x] += row[x] * weight;
-}
-
-/* The largest number of outputs in a row that one input has a part in. */
+/* The largest number of outputs in a row that an input or the next one has a part in. */
 static size_t most_shared(const kernel *k, size_t count) {
     size_t most = 1;
     for (size_t i = 0, end = 0; i < count; i++) {
-        while (end < count && k->first[end] < k->first[i] + k->length[i])
+        while (end < count && k->first[end] <= k->first[i] + k->length[i])
             end++;
         if (end - i > most)
             most = end - i;
@@ -138,26 +104,37 @@ static size_t most_shared(const kernel *k, size_t count) {
     return most;
 }
 
-/* The two passes as one: each row of the picture is resized horizontally once and added at once to
- * all output rows that it has a part in, of which there are few. So what is kept between the passes
- * does not grow with the picture: a narrow one made wide would else take many times its size. */
+/* The two passes as one: each row of the picture is resized horizontally once and added, together
+ * with the next, to all output rows that it has a part in, of which there are few. So what is kept
+ * between the passes does not grow with the picture: a narrow one made wide would else take many
+ * times its size. */
 typedef struct passes {
     const mmood_image *image;
     mm_window window;
     kernel across; /* no weights: the width stays */
     kernel down;   /* no weights: the height stays */
-    uint8_t *row;
+    uint8_t *rows; /* [2, window.width * 3] */
     int32_t *sums; /* [slots, window.width * 3]; output row y adds up in slot y % slots */
     size_t slots;
 } passes;
 
-/* The window's columns of row `y` of the picture. */
-static const uint8_t *resized_row(const passes *p, size_t y) {
+/* The window's columns of row `y` of the picture, in place or in `room`. */
+static const uint8_t *resized_row(const passes *p, size_t y, uint8_t *room) {
     const uint8_t *from = p->image->pixels + y * p->image->width * 3;
-    if (!p->across.weights)
+    const kernel *k = &p->across;
+    if (!k->weights)
         return from + p->window.x * 3;
-    resize_row(p->row, from, &p->across, p->window.width);
-    return p->row;
+    for (size_t i = 0; i < p->window.width; i++)
+        mm_weigh_pixels(room + 3 * i, from + k->first[i] * 3, k->weights + i * k->taps,
+                        k->length[i]);
+    return room;
+}
+
+/* The weight of row `y` in output `i`: 0 if it has no part in it. */
+static int32_t weight_of(const kernel *k, size_t i, size_t y) {
+    return y >= k->first[i] && y < k->first[i] + k->length[i]
+               ? k->weights[i * k->taps + y - k->first[i]]
+               : 0;
 }
 
 static void resize_rows(uint8_t *out, size_t stride, const passes *p) {
@@ -165,17 +142,18 @@ static void resize_rows(uint8_t *out, size_t stride, const passes *p) {
     size_t size = p->window.width * 3, count = p->window.height;
     size_t last = k->first[count - 1] + k->length[count - 1];
     size_t begin = 0, end = 0; /* the outputs that are being added up */
-    for (size_t y = k->first[0]; y < last; y++) {
-        const uint8_t *row = resized_row(p, y);
-        for (; end < count && k->first[end] <= y; end++)
+    for (size_t y = k->first[0]; y < last; y += 2) {
+        const uint8_t *row = resized_row(p, y, p->rows);
+        const uint8_t *next = y + 1 < last ? resized_row(p, y + 1, p->rows + size) : row;
+        for (; end < count && k->first[end] <= y + 1; end++)
             for (size_t x = 0; x < size; x++)
-                p->sums[end % p->slots * size + x] = 1 << (WEIGHT_BITS - 1);
+                p->sums[end % p->slots * size + x] = MM_WEIGHT_HALF;
         for (size_t i = begin; i < end; i++)
-            add_row(p->sums + i % p->slots * size, row, k->weights[i * k->taps + y - k->first[i]],
-                    size);
-        for (; begin < end && k->first[begin] + k->length[begin] == y + 1; begin++)
+            mm_weigh_rows(p->sums + i % p->slots * size, row, next, weight_of(k, i, y),
+                          weight_of(k, i, y + 1), size);
+        for (; begin < end && k->first[begin] + k->length[begin] <= y + 2; begin++)
             for (size_t x = 0; x < size; x++)
-                out[begin * stride + x] = clip(p->sums[begin % p->slots * size + x]);
+                out[begin * stride + x] = mm_weigh_clip(p->sums[begin % p->slots * size + x]);
     }
 }
 
@@ -194,11 +172,13 @@ static mmood_status reserve(passes *p, size_t width, size_t height, mmood_filter
     if (status != MMOOD_OK)
         return status;
     p->slots = p->down.weights ? most_shared(&p->down, p->window.height) : 1;
-    p->row = malloc(size);
+    if (p->across.weights)
+        mm_weigh_prepare(p->across.weights, p->window.width * p->across.taps);
+    p->rows = malloc(2 * size);
     p->sums = p->slots <= SIZE_MAX / sizeof *p->sums / size
                   ? malloc(p->slots * size * sizeof *p->sums)
                   : NULL;
-    return p->row && p->sums
+    return p->rows && p->sums
                ? MMOOD_OK
                : mm_error_set(error, MMOOD_ERROR_MEMORY, "no memory to resize a picture");
 }
@@ -210,10 +190,10 @@ mmood_status mm_resize(uint8_t *out, size_t stride, const mmood_image *image, si
     if (status == MMOOD_OK && p.down.weights)
         resize_rows(out, stride, &p);
     for (size_t y = 0; y < window.height && status == MMOOD_OK && !p.down.weights; y++)
-        memcpy(out + y * stride, resized_row(&p, window.y + y), window.width * 3);
+        memcpy(out + y * stride, resized_row(&p, window.y + y, p.rows), window.width * 3);
     kernel_free(&p.across);
     kernel_free(&p.down);
-    free(p.row);
+    free(p.rows);
     free(p.sums);
     return status;
 }
