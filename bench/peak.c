@@ -4,6 +4,9 @@
 #include <pthread.h>
 #include <stddef.h>
 #include <time.h>
+#if defined(__x86_64__)
+#include <cpuid.h>
+#endif
 
 enum { BENCH_MAX_THREADS = 256 };
 
@@ -51,6 +54,16 @@ static double measure(bench_burst *burst, int threads) {
     return best;
 }
 
+#if defined(__x86_64__)
+/* Bits of leaf 7's edx, which compilers' __builtin_cpu_supports does not know yet. */
+enum { AMX_BF16 = 1 << 22, AMX_INT8 = 1 << 25 };
+
+static int has_amx(unsigned kind) {
+    unsigned a, b, c, d;
+    return __get_cpuid_count(7, 0, &a, &b, &c, &d) && (d & kind) && bench_amx_allowed();
+}
+#endif
+
 double bench_peak_f32(int threads) {
 #if defined(__x86_64__)
     if (__builtin_cpu_supports("avx512f"))
@@ -63,6 +76,8 @@ double bench_peak_f32(int threads) {
 
 double bench_peak_bf16(int threads) {
 #if defined(__x86_64__)
+    if (has_amx(AMX_BF16))
+        return measure(bench_burst_amx_bf16, threads);
     if (__builtin_cpu_supports("avx512bf16"))
         return measure(bench_burst_bf16, threads);
 #endif
@@ -72,6 +87,8 @@ double bench_peak_bf16(int threads) {
 
 double bench_peak_int8(int threads) {
 #if defined(__x86_64__)
+    if (has_amx(AMX_INT8))
+        return measure(bench_burst_amx_int8, threads);
     if (__builtin_cpu_supports("avx512vnni"))
         return measure(bench_burst_vnni, threads);
 #endif

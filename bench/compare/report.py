@@ -189,7 +189,7 @@ def markdown(results):
     about = results.about
     peaks = ", ".join(f"{name} {value / 1e9:.0f}" for name, value in results.peaks.items() if value)
     parts = [f"{about['cpu']}; {about['threads']} threads; {about['date']}, commit {about['commit']}; best of {about['rounds']} "
-             f"rounds of at least {about['seconds']:g} s. Register-only peak, GFLOP/s: {peaks} (without AMX). "
+             f"rounds of at least {about['seconds']:g} s. Register-only peak, GFLOP/s: {peaks}. "
              f"{', '.join(about['versions'])}."]
     runs = sorted({values.get("run", "an unknown run") for peers in results.cells.values() for values in peers.values()})
     if len(runs) > 1:
