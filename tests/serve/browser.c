@@ -60,8 +60,8 @@ static void run_program(const char *program, const char *folder, int in, int out
         program, "--headless", "--remote-debugging-pipe",
         /* containers seldom allow its sandbox, and the page is ours */
         "--no-sandbox", "--disable-dev-shm-usage", "--disable-gpu", "--no-first-run",
-        "--disable-background-networking", "--disable-component-update", "--disable-extensions",
-        "--host-resolver-rules=MAP * ~NOTFOUND, EXCLUDE 127.0.0.1",
+        "--hide-scrollbars", "--disable-background-networking", "--disable-component-update",
+        "--disable-extensions", "--host-resolver-rules=MAP * ~NOTFOUND, EXCLUDE 127.0.0.1",
         "--use-fake-device-for-media-stream", "--use-fake-ui-for-media-stream", profile, NULL};
     int null = open("/dev/null", O_RDWR);
     in = fcntl(in, F_DUPFD, 10);
