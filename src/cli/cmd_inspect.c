@@ -2,6 +2,7 @@
 #include "base/file.h"
 #include "cli/options.h"
 #include "cli/output.h"
+#include "detect/describe.h"
 
 #include <stdio.h>
 
@@ -117,13 +118,10 @@ static void detector_json(mm_buffer *out, const mmood_detector *detector) {
                      mmood_score_name(info.score.kind), info.score.temperature, info.score.beta,
                      info.calibrated ? "true" : "false");
     mm_json_exact(out, info.threshold);
-    mmood_calibration_info c;
-    if (mmood_detector_calibration(detector, &c))
-        mm_buffer_printf(out,
-                         ",\"calibration\":{\"n\":%zu,\"keep\":%.17g,\"kept\":%zu,"
-                         "\"keep_interval\":[%.17g,%.17g],\"precision\":\"%s\"}",
-                         c.count, c.keep, c.kept, c.keep_low, c.keep_high,
-                         mmood_precision_name(c.precision));
+    if (info.calibrated) {
+        mm_buffer_puts(out, ",\"calibration\":");
+        mm_calibration_json(out, detector);
+    }
     mm_buffer_printf(out, ",\"dimension\":%zu,\"n_id\":%zu,\"n_outlier\":%zu,\"templates\":[",
                      info.dimension, info.id_count, info.outlier_count);
     for (size_t i = 0; i < info.template_count; i++) {
@@ -154,13 +152,18 @@ static void detector_text(mm_buffer *out, const mmood_detector *detector) {
     mm_buffer_printf(out, "score         %s, temperature %g, beta %g\n",
                      mmood_score_name(info.score.kind), info.score.temperature, info.score.beta);
     mmood_calibration_info c;
-    if (mmood_detector_calibration(detector, &c))
+    int calibrated = mmood_detector_calibration(detector, &c);
+    int plain = calibrated && c.image.alpha == MMOOD_ALPHA_DROP;
+    if (calibrated)
         mm_buffer_printf(out,
                          "threshold     %.17g, to keep %g of in-distribution pictures\n"
                          "calibration   %zu of %zu pictures kept, interval %.4f to %.4f (95 %%), "
-                         "embedded in %s\n",
+                         "embedded in %s%s%s%s%s\n",
                          c.threshold, c.keep, c.kept, c.count, c.keep_low, c.keep_high,
-                         mmood_precision_name(c.precision));
+                         mmood_precision_name(c.precision),
+                         c.image.apply_orientation ? "" : ", with --no-orient",
+                         plain ? "" : ", with --alpha ", plain ? "" : mm_alpha_name(c.image.alpha),
+                         c.image.fast_decode ? ", with --fast-decode" : "");
     else
         mm_buffer_puts(out, "threshold     none: the verdict is that of the most similar label\n");
     for (size_t i = 0; i < info.template_count; i++)

@@ -4,6 +4,7 @@
 
 #include "base/error.h"
 #include "base/sha256.h"
+#include "detect/describe.h"
 #include "detect/detector.h"
 
 #include <math.h>
@@ -249,11 +250,6 @@ int mmood_detector_calibrated_on(const mmood_detector *detector, const char *has
 
 /* ---- What a threshold belongs to ----------------------------------------------------------- */
 
-static const char *alpha_name(mmood_alpha alpha) {
-    static const char *const names[] = {"drop", "white", "black"};
-    return names[alpha];
-}
-
 mmood_status mmood_detector_check_pictures(const mmood_detector *detector,
                                            const mmood_image_options *image,
                                            mmood_precision precision, mmood_error *error) {
@@ -264,7 +260,7 @@ mmood_status mmood_detector_check_pictures(const mmood_detector *detector,
         return mm_error_set(error, MMOOD_ERROR_MISMATCH,
                             "the threshold was made with transparent pixels as --alpha %s, not %s: "
                             "use that, or calibrate again",
-                            alpha_name(info->image.alpha), alpha_name(image->alpha));
+                            mm_alpha_name(info->image.alpha), mm_alpha_name(image->alpha));
     if (!info->image.apply_orientation != !image->apply_orientation)
         return mm_error_set(
             error, MMOOD_ERROR_MISMATCH,

@@ -2,21 +2,11 @@
 #include "serve/server_internal.h"
 
 #include "base/text.h"
+#include "detect/describe.h"
 
 const char *const mm_route_names[] = {"detect",  "detector", "detectors", "stats",
                                       "healthz", "readyz",   "metrics",   "page",
                                       "openapi", "none",     NULL};
-
-static void put_calibration(mm_buffer *out, const mmood_detector *detector) {
-    mmood_calibration_info c;
-    mm_buffer_puts(out, ",\"calibration\":");
-    if (mmood_detector_calibration(detector, &c))
-        mm_buffer_printf(out,
-                         "{\"n\":%zu,\"keep\":%.17g,\"kept\":%zu,\"keep_interval\":[%.17g,%.17g]}",
-                         c.count, c.keep, c.kept, c.keep_low, c.keep_high);
-    else
-        mm_buffer_puts(out, "null");
-}
 
 /* The members that the list of detectors has too. */
 static void put_summary(mm_buffer *out, const mm_served *served) {
@@ -29,7 +19,8 @@ static void put_summary(mm_buffer *out, const mm_served *served) {
                      served->hash, mmood_score_name(info->score.kind), info->score.temperature,
                      info->score.beta, info->calibrated ? "true" : "false");
     mm_json_exact(out, info->threshold);
-    put_calibration(out, served->detector);
+    mm_buffer_puts(out, ",\"calibration\":");
+    mm_calibration_json(out, served->detector);
     mm_buffer_printf(out, ",\"n_id\":%zu,\"n_outlier\":%zu", info->id_count, info->outlier_count);
 }
 

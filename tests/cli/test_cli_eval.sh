@@ -33,6 +33,12 @@ says out "20 of the 20"
 expect 0 "$mmood" inspect "$work/c.mmood" --json
 says out '"calibrated":true'
 says out '"calibration":{"n":20,"keep":0.9'
+says out '"precision":"f32","orient":true,"alpha":"drop","fast_decode":false}'
+expect 0 "$mmood" calibrate "$work/d.mmood" "$work/cal" --precision f32 --no-orient --alpha white --fast-decode -o "$work/w.mmood"
+expect 0 "$mmood" inspect "$work/w.mmood" --json
+says out '"precision":"f32","orient":false,"alpha":"white","fast_decode":true}'
+expect 0 "$mmood" inspect "$work/w.mmood"
+says out "embedded in f32, with --no-orient, with --alpha white, with --fast-decode"
 cp "$work/cal/0.jpg" "$work/cal/copy.jpg"
 cp $pictures/trunc.jpg "$work/cal/broken.jpg"
 expect 3 "$mmood" calibrate "$work/d.mmood" "$work/cal" --precision f32 -o "$work/e.mmood"
