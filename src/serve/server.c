@@ -9,11 +9,8 @@
 
 #include <arpa/inet.h>
 #include <errno.h>
-#ifdef __linux__
-#include <asm/socket.h>
-#include <linux/filter.h>
-#endif
 #include <netdb.h>
+#include <netinet/in.h>
 #include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -223,26 +220,27 @@ void mm_peer_set(mm_server *server, mm_peer *peer, mm_peer_state state) {
     pthread_mutex_unlock(&server->peers_lock);
 }
 
-/* The system completes connections that nobody has accepted yet, so between the last accept() and
- * close() there may always be one more, whose request would be lost. With this filter the first
- * packet of a new connection is dropped (the client sends it again after a second, and finds the
- * port closed, or the next server), while those whose opening has begun become complete. Systems
- * that do not take the filter are left with that moment. */
-static void refuse_new(int s) {
-#ifdef __linux__
-    enum { FLAGS = 13, SYN = 0x02, ACK = 0x10 }; /* of a TCP header */
-    struct sock_filter code[] = {
-        BPF_STMT(BPF_LD | BPF_B | BPF_ABS, FLAGS),
-        BPF_STMT(BPF_ALU | BPF_AND | BPF_K, SYN | ACK),
-        BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, SYN, 0, 1),
-        BPF_STMT(BPF_RET | BPF_K, 0),
-        BPF_STMT(BPF_RET | BPF_K, UINT32_MAX),
-    };
-    const struct sock_fprog program = {sizeof code / sizeof *code, code};
-    setsockopt(s, SOL_SOCKET, SO_ATTACH_FILTER, &program, sizeof program);
+/* Packets that have come over more than 255 - `hops` routers are dropped; 0: none. */
+static int set_hops(int s, int hops) {
+#ifdef IP_MINTTL
+    int four = setsockopt(s, IPPROTO_IP, IP_MINTTL, &hops, sizeof hops) == 0;
+    int six = setsockopt(s, IPPROTO_IPV6, IPV6_MINHOPCOUNT, &hops, sizeof hops) == 0;
+    return four || six;
 #else
-    (void)s;
+    (void)s, (void)hops;
+    return 0;
 #endif
+}
+
+/* The system completes connections that nobody has accepted yet, so between the last accept() and
+ * close() there may always be one more, whose request would be lost. Packets start with far fewer
+ * than 255 hops to go, so when a listening socket asks for as many, Linux drops the first packet of
+ * a new connection (the client sends it again after a second, and finds the port closed, or the
+ * next server), while those whose opening has begun become complete. They inherit the setting, and
+ * what they drop of a request until it is undone comes again soon. A filter of packets would do the
+ * same, but is not for every user. Systems that know no such setting are left with that moment. */
+static void refuse_new(mm_server *server) {
+    server->refuses = set_hops(server->listening, 255);
 }
 
 static void stop_listening(mm_server *server) {
@@ -261,8 +259,10 @@ static void take_last(mm_server *server) {
         int full = server->handed_count == MM_HANDED ||
                    server->peer_count + server->handed_count >= server->options.connections;
         pthread_mutex_unlock(&server->peers_lock);
-        if (full)
+        if (full && server->refuses)
             return;
+        if (full)
+            break; /* where new ones go on coming there may be no end of them */
         int s = accept(server->listening, (struct sockaddr *)&address, &size);
         if (s < 0 && (errno == EINTR || errno == ECONNABORTED))
             continue;
@@ -270,6 +270,7 @@ static void take_last(mm_server *server) {
             return; /* no descriptor, no memory: after some answers there are */
         if (s < 0)
             break;
+        set_hops(s, 0);
         pthread_mutex_lock(&server->peers_lock);
         server->handed[server->handed_count++] = s;
         server->handed_at = mm_now();
@@ -358,7 +359,7 @@ void mm_server_drain(mm_server *server) {
     server->listening = MHD_quiesce_daemon(server->daemon);
     if (server->listening < 0)
         return;
-    refuse_new(server->listening);
+    refuse_new(server);
     take_last(server);
 }
 

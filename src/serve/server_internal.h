@@ -46,6 +46,7 @@ struct mm_server {
     struct MHD_Daemon *daemon;
     int listening; /* the socket, from when the daemon has given it back until it is closed, or -1
                     */
+    int refuses;   /* `listening` lets no new connection begin */
     char url[128];
     char token_hash[65];
     atomic_int draining;

@@ -18,8 +18,8 @@ static inline void assert_same(const float *a, const float *b, size_t count, int
 }
 
 /* Embeddings and features, which have unit length. In bf16 a different order of adding may round an
- * activation to its neighbour, 2^-8 away: on AMX, in the smallest models, single numbers of features
- * then differ by up to 0.00101. */
+ * activation to its neighbour, 2^-8 away: on AMX, in the smallest models, single numbers of
+ * features then differ by up to 0.00101. */
 static inline void assert_same_rows(const float *a, const float *b, size_t count,
                                     mmood_precision precision) {
     int bf16 = precision != MMOOD_PRECISION_F32;
