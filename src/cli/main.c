@@ -22,6 +22,7 @@ static const struct {
     {"calibrate", cmd_calibrate, "set a threshold from in-distribution pictures"},
     {"score", cmd_score, "judge pictures with a detector"},
     {"eval", cmd_eval, "FPR95, AUROC and AUPR from a table of scores"},
+    {"bench", cmd_bench, "how many pictures a second this machine judges"},
 #ifdef MMOOD_SERVE
     {"serve", cmd_serve, "judge pictures over HTTP"},
 #endif
