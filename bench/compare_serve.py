@@ -5,8 +5,9 @@ the same model, labels, picture and client (load.c).
 
 For each: pictures a second at saturation (64 clients) and latency there, latency at half of that rate, latency of
 all at half of the slowest one's rate, peak memory. Clients run on the same cores; what they take of them is shown.
-Python needs bench/requirements-serve.txt. The model is ViT-B/32 with random weights, made in BUILD/bench, unless
-one is given.
+For mmood also the share of what `mmood bench` makes of the same picture in batches, without HTTP.
+Python needs bench/requirements-serve.txt, and nothing for `--only auto f32`. The model is ViT-B/32 with random weights, made in BUILD/bench, unless
+one is given, such as the demo's: --model models/demo --picture demo/pictures/id/bacon.png
 """
 import argparse
 import json
@@ -40,24 +41,26 @@ def parse():
     return parser.parse_args()
 
 
-def prepare(options, work):
-    """The programs, the model, its ONNX form, the detector; the model's folder."""
+def prepare(options, kinds):
+    """The programs; a folder with the model, its ONNX form and the detector. The folders of builds and this one."""
     build = os.path.abspath(options.build)
-    subprocess.run(["cmake", "--build", build, "--target", "bench_load", "bench_make_model", "mmood_cli", "bench_clip"],
+    subprocess.run(["cmake", "--build", build, "--target", "bench_load", "bench_make_model", "mmood_cli"],
                    check=True, stdout=subprocess.DEVNULL)
     model = options.model or os.path.join(build, "bench", "b32")
     if not os.path.exists(os.path.join(model, "config.json")):
         subprocess.run([f"{build}/bench/bench_make_model", "b32", f"{root}/models/demo/tokenizer.json", model], check=True)
     model = os.path.abspath(model)
+    work = os.path.join(build, "bench", "serve", model.strip("/").replace("/", "+"))  # one a model
+    os.makedirs(work, exist_ok=True)
     for name in os.listdir(model):
         link = os.path.join(work, name)
         if not os.path.lexists(link):
             os.symlink(os.path.join(model, name), link)
     subprocess.run([f"{build}/mmood", "build", "--quiet", "-m", model, "--id", f"{root}/demo/foods.txt", "--outliers",
                     f"{root}/demo/outliers.txt", "-o", f"{work}/detector.mmood"], check=True)
-    if not os.path.exists(f"{work}/vision.onnx"):
+    if "onnxruntime" in kinds and not os.path.exists(f"{work}/vision.onnx"):
         export(model, f"{work}/vision.onnx")
-    return build
+    return build, work
 
 
 def export(model, path):
@@ -65,11 +68,13 @@ def export(model, path):
     from transformers import CLIPVisionModelWithProjection
 
     warnings.simplefilter("ignore")
+    with open(os.path.join(model, "config.json")) as file:
+        dimension = json.load(file)["projection_dim"]  # not all have it in vision_config, too, where transformers looks
 
     class Tower(torch.nn.Module):
         def __init__(self):
             super().__init__()
-            self.model = CLIPVisionModelWithProjection.from_pretrained(model).eval()
+            self.model = CLIPVisionModelWithProjection.from_pretrained(model, projection_dim=dimension).eval()
 
         def forward(self, pixels):
             return self.model(pixel_values=pixels).image_embeds
@@ -137,14 +142,12 @@ class Service:
         return peak
 
 
-def model_alone(build, work, options, precision):
-    """Pictures a second of the model alone, and with decoding and preprocessing on the same cores."""
-    command = [f"{build}/bench/bench_clip", work, "--threads", str(options.threads), "--batch", "32", "--seconds",
-               str(options.seconds)] + (["--precision", precision] if precision != "auto" else []) + [options.picture]
-    text = subprocess.run(command, check=True, capture_output=True, text=True).stdout
-    rate = float(re.search(r"batches of 32\s+([\d.]+) /s", text)[1])
-    decode, resize = map(float, re.search(r"decode\s+([\d.]+) ms\s+resize and crop\s+([\d.]+) ms", text).groups())
-    return rate, 1 / (1 / rate + (decode + resize) / 1000 / options.threads)
+def without_http(build, work, options, precision):
+    """Pictures a second that `mmood bench` makes in batches of 32: the whole work, and the model alone."""
+    command = [f"{build}/mmood", "bench", f"{work}/detector.mmood", options.picture, "--format", "json", "--batch", "32",
+               "--threads", str(options.threads), "--seconds", str(options.seconds), "--precision", precision]
+    found = json.loads(subprocess.run(command, check=True, capture_output=True, text=True).stdout)
+    return found["judge"]["pictures_per_second"], found["model_alone"]["pictures_per_second"]
 
 
 def median(rounds, *keys):
@@ -159,17 +162,15 @@ def median(rounds, *keys):
 def main():
     options = parse()
     os.sched_setaffinity(0, sorted(os.sched_getaffinity(0))[:options.threads])
-    work = os.path.join(os.path.abspath(options.build), "bench", "serve")
-    os.makedirs(work, exist_ok=True)
-    build = prepare(options, work)
     services = [s for s in SERVICES if not options.only or s[1] in options.only]
+    build, work = prepare(options, [kind for _, kind in services])
     found = {kind: [] for _, kind in services}
-    alone = {kind: [] for _, kind in services if kind in ("auto", "f32")}
+    batches = {kind: [] for _, kind in services if kind in ("auto", "f32")}
     slowest = None
     for number in range(options.rounds):
         for name, kind in reversed(services) if number == 0 else services:
-            if kind in alone:
-                alone[kind].append(model_alone(build, work, options, kind))
+            if kind in batches:
+                batches[kind].append(without_http(build, work, options, kind))
             service = Service(kind, build, work, options)
             result = {"ready": service.ready, "score": service.score(options.picture)}
             service.run(4, 1)
@@ -199,11 +200,11 @@ def main():
             print(f"- {name}: " + " / ".join(f"{median(found[kind][1:], 'same', p):.1f}" for p in ("p50", "p95", "p99")))
     print()
     for name, kind in services:
-        if kind in alone:
-            rate, both = (statistics.median(values) for values in zip(*alone[kind]))
+        if kind in batches:
+            whole, model = (statistics.median(values) for values in zip(*batches[kind]))
             full = median(found[kind], "full", "rate")
-            print(f"{name}: {100 * full / rate:.0f} % of the model alone ({rate:.1f}/s in batches of 32), {100 * full / both:.0f} % "
-                  f"of the model with decoding on the same cores ({both:.1f}/s)")
+            print(f"{name}: {100 * full / whole:.0f} % of `mmood bench` (whole work in batches of 32: {whole:.1f}/s), "
+                  f"{100 * full / model:.0f} % of the model alone ({model:.1f}/s)")
 
 
 if __name__ == "__main__":

@@ -26,9 +26,13 @@ with safe_open(detector_path, "np") as file:
     about = json.loads(file.metadata()["mmood"])
 labels = about["labels"]
 is_id = np.array([label["kind"] == "id" for label in labels])
-mean = np.array([0.48145466, 0.4578275, 0.40821073], np.float32)
-std = np.array([0.26862954, 0.26130258, 0.27577711], np.float32)
-size = json.load(open(os.path.join(model_path, "config.json")))["vision_config"]["image_size"]
+with open(os.path.join(model_path, "preprocessor_config.json")) as file:
+    preprocessing = json.load(file)
+mean = np.array(preprocessing["image_mean"], np.float32)
+std = np.array(preprocessing["image_std"], np.float32)
+with open(os.path.join(model_path, "config.json")) as file:
+    config = json.load(file)
+size = config["vision_config"]["image_size"]
 
 if kind == "onnxruntime":
     import onnxruntime
@@ -44,7 +48,7 @@ else:
     from transformers import CLIPVisionModelWithProjection
 
     torch.set_num_threads(threads)
-    tower = CLIPVisionModelWithProjection.from_pretrained(model_path).eval()
+    tower = CLIPVisionModelWithProjection.from_pretrained(model_path, projection_dim=config["projection_dim"]).eval()
     if kind == "transformers-bf16":
         tower = tower.bfloat16()
 
