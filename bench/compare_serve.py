@@ -8,6 +8,7 @@ all at half of the slowest one's rate, peak memory. Clients run on the same core
 For mmood also the share of what `mmood bench` makes of the same picture in batches, without HTTP.
 Python needs bench/requirements-serve.txt, and nothing for `--only auto f32`. The model is ViT-B/32 with random weights, made in BUILD/bench, unless
 one is given, such as the demo's: --model models/demo --picture demo/pictures/id/bacon.png
+(onnxruntime embeds the demo's pictures otherwise than the rest, as its score shows; its times count all the same).
 """
 import argparse
 import json

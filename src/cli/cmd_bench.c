@@ -14,7 +14,7 @@ static const char usage[] =
     "  judge        all that mmood score does but printing, in batches: files read, decoded, cut "
     "to "
     "size,\n"
-    "               embedded, scored. mmood serve comes near to it at most\n"
+    "               embedded, scored. What mmood serve can come near to\n"
     "  model alone  crops that are ready, embedded in batches\n"
     "  decode       files read, decoded and cut to size, on all threads\n"
     "  one          a picture alone, from its file to its verdict, one after the other\n\n"
