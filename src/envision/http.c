@@ -17,7 +17,7 @@
 
 #include <curl/curl.h>
 
-enum { MAX_REDIRECTS = 5, MAX_KEY = 4096 };
+enum { MAX_KEY = 4096 };
 
 mm_http_options mm_http_options_default(void) {
     return (mm_http_options){.timeout = 300,
@@ -28,7 +28,7 @@ mm_http_options mm_http_options_default(void) {
                              .body_limit = (size_t)64 << 20};
 }
 
-static void wait_for(double seconds) {
+void mm_http_wait(double seconds) {
     struct timespec t = {(time_t)seconds, (long)((seconds - floor(seconds)) * 1e9)};
     while (nanosleep(&t, &t) != 0 && errno == EINTR)
         ;
@@ -140,10 +140,23 @@ static void set_protocols(CURL *curl) {
 #endif
 }
 
-static struct curl_slist *add_header(struct curl_slist *list, int *failed, const char *line) {
+struct curl_slist *mm_http_add_header(struct curl_slist *list, int *failed, const char *line) {
     struct curl_slist *longer = curl_slist_append(list, line);
     *failed |= !longer;
     return longer ? longer : list;
+}
+
+struct curl_slist *mm_http_add_key(struct curl_slist *list, int *failed, const mm_http *http) {
+    if (!http->key)
+        return list;
+    mm_buffer line = {0};
+    mm_buffer_printf(&line, "Authorization: Bearer %s", http->key);
+    if (line.failed)
+        *failed = 1;
+    else
+        list = mm_http_add_header(list, failed, line.data);
+    mm_buffer_free(&line);
+    return list;
 }
 
 /* The headers of one call; the key only when `with_key`. */
@@ -151,19 +164,34 @@ static struct curl_slist *make_headers(const mm_http *http, int with_key, int po
     struct curl_slist *list = NULL;
     *failed = 0;
     if (posts) {
-        list = add_header(list, failed, "Content-Type: application/json");
-        list = add_header(list, failed, "Expect:"); /* no pause before the body */
+        list = mm_http_add_header(list, failed, "Content-Type: application/json");
+        list = mm_http_add_header(list, failed, "Expect:"); /* no pause before the body */
     }
-    if (with_key && http->key) {
-        mm_buffer line = {0};
-        mm_buffer_printf(&line, "Authorization: Bearer %s", http->key);
-        if (line.failed)
-            *failed = 1;
-        else
-            list = add_header(list, failed, line.data);
-        mm_buffer_free(&line);
-    }
-    return list;
+    return with_key ? mm_http_add_key(list, failed, http) : list;
+}
+
+void mm_http_begin(CURL *curl, failure *why, const char *url, struct curl_slist *headers,
+                   double connect_timeout) {
+    why->text[0] = 0;
+    curl_easy_reset(curl);
+    set_protocols(curl);
+    curl_easy_setopt(curl, CURLOPT_URL, url);
+    curl_easy_setopt(curl, CURLOPT_NOSIGNAL, 1L);
+    curl_easy_setopt(curl, CURLOPT_USERAGENT, "mmood/" MMOOD_VERSION_STRING);
+    curl_easy_setopt(curl, CURLOPT_HTTPHEADER, headers);
+    curl_easy_setopt(curl, CURLOPT_ERRORBUFFER, why->text);
+    curl_easy_setopt(curl, CURLOPT_CONNECTTIMEOUT_MS, (long)ceil(connect_timeout * 1000));
+    if (mm_url_is_loopback(url))
+        curl_easy_setopt(curl, CURLOPT_PROXY, "");
+}
+
+void mm_http_end(CURL *curl, failure *why, struct curl_slist *headers) {
+    curl_off_t seconds = 0;
+    curl_easy_getinfo(curl, CURLINFO_RETRY_AFTER, &seconds);
+    why->retry_after = (double)seconds;
+    curl_easy_setopt(curl, CURLOPT_ERRORBUFFER, NULL);
+    curl_easy_setopt(curl, CURLOPT_HTTPHEADER, NULL);
+    curl_slist_free_all(headers);
 }
 
 static void note_type(mm_http_reply *reply, const char *type) {
@@ -189,21 +217,11 @@ static CURLcode call(CURL *curl, failure *why, mm_http_reply *reply, const mm_ht
     transfer t = {reply, http->options.body_limit, 0};
     double connect = http->options.connect_timeout < left ? http->options.connect_timeout : left;
     mm_buffer_free(&reply->body);
-    why->text[0] = 0;
-    curl_easy_reset(curl);
-    set_protocols(curl);
-    curl_easy_setopt(curl, CURLOPT_URL, url);
-    curl_easy_setopt(curl, CURLOPT_NOSIGNAL, 1L);
-    curl_easy_setopt(curl, CURLOPT_USERAGENT, "mmood/" MMOOD_VERSION_STRING);
-    curl_easy_setopt(curl, CURLOPT_HTTPHEADER, headers);
-    curl_easy_setopt(curl, CURLOPT_ERRORBUFFER, why->text);
+    mm_http_begin(curl, why, url, headers, connect);
     curl_easy_setopt(curl, CURLOPT_WRITEFUNCTION, take_body);
     curl_easy_setopt(curl, CURLOPT_WRITEDATA, &t);
     curl_easy_setopt(curl, CURLOPT_MAXFILESIZE_LARGE, (curl_off_t)http->options.body_limit);
     curl_easy_setopt(curl, CURLOPT_TIMEOUT_MS, (long)ceil(left * 1000));
-    curl_easy_setopt(curl, CURLOPT_CONNECTTIMEOUT_MS, (long)ceil(connect * 1000));
-    if (mm_url_is_loopback(url))
-        curl_easy_setopt(curl, CURLOPT_PROXY, "");
     if (posts) {
         curl_easy_setopt(curl, CURLOPT_POST, 1L);
         curl_easy_setopt(curl, CURLOPT_POSTFIELDS, request->body);
@@ -215,22 +233,16 @@ static CURLcode call(CURL *curl, failure *why, mm_http_reply *reply, const mm_ht
     curl_easy_getinfo(curl, CURLINFO_RESPONSE_CODE, &reply->code);
     curl_easy_getinfo(curl, CURLINFO_CONTENT_TYPE, &type);
     note_type(reply, type);
-    curl_off_t seconds = 0;
-    curl_easy_getinfo(curl, CURLINFO_RETRY_AFTER, &seconds);
-    why->retry_after = (double)seconds;
-    curl_easy_setopt(curl, CURLOPT_ERRORBUFFER, NULL);
-    curl_easy_setopt(curl, CURLOPT_HTTPHEADER, NULL);
-    curl_slist_free_all(headers);
+    mm_http_end(curl, why, headers);
     if (t.reply->body.failed)
         return CURLE_OUT_OF_MEMORY;
     return code;
 }
 
-/* The address that a redirect names, or NULL if the reply is none; *status tells a refused one. */
-static char *next_url(CURL *curl, mmood_status *status, const char *url, const mm_http_reply *reply,
-                      mmood_error *error) {
+char *mm_http_next_url(CURL *curl, mmood_status *status, const char *url, long code,
+                       mmood_error *error) {
     char *to = NULL, *full = NULL;
-    if (reply->code < 300 || reply->code > 399)
+    if (code < 300 || code > 399)
         return NULL;
     curl_easy_getinfo(curl, CURLINFO_REDIRECT_URL, &to);
     if (!to)
@@ -272,14 +284,14 @@ static mmood_status attempt(CURL *curl, failure *why, mm_http_reply *reply, cons
             why->code == CURLE_OPERATION_TIMEDOUT && connected == 0 && mm_now() < deadline;
         if (why->code != CURLE_OK)
             break;
-        char *next = next_url(curl, &status, url, reply, error);
+        char *next = mm_http_next_url(curl, &status, url, reply->code, error);
         if (!next)
             break;
-        if (hops == MAX_REDIRECTS) {
+        if (hops == MM_HTTP_REDIRECTS) {
             char shown[256];
             mm_url_show(shown, sizeof shown, request->url);
             status = mm_error_set(error, MMOOD_ERROR_IO, "%s redirects more than %d times", shown,
-                                  (int)MAX_REDIRECTS);
+                                  (int)MM_HTTP_REDIRECTS);
             free(next);
             break;
         }
@@ -294,33 +306,26 @@ static mmood_status attempt(CURL *curl, failure *why, mm_http_reply *reply, cons
     return status;
 }
 
-static int is_transient(long code) {
+int mm_http_is_transient(long code) {
     return code == 408 || code == 425 || code == 429 || (code >= 500 && code != 501 && code != 505);
+}
+
+int mm_http_broke(CURLcode code) {
+    return code == CURLE_COULDNT_CONNECT || code == CURLE_RECV_ERROR || code == CURLE_SEND_ERROR ||
+           code == CURLE_GOT_NOTHING || code == CURLE_PARTIAL_FILE || code == CURLE_HTTP2 ||
+           code == CURLE_HTTP2_STREAM;
 }
 
 /* Whether asking again may help. */
 static int try_again(const failure *why, const mm_http_request *request,
                      const mm_http_reply *reply) {
-    switch (why->code) {
-    case CURLE_OK:
-        return is_transient(reply->code) &&
+    if (why->code == CURLE_OK)
+        return mm_http_is_transient(reply->code) &&
                !(request->is_final && request->is_final(request->context, reply));
-    case CURLE_COULDNT_CONNECT:
-    case CURLE_RECV_ERROR:
-    case CURLE_SEND_ERROR:
-    case CURLE_GOT_NOTHING:
-    case CURLE_PARTIAL_FILE:
-    case CURLE_HTTP2:
-    case CURLE_HTTP2_STREAM:
-        return 1;
-    case CURLE_OPERATION_TIMEDOUT:
-        return why->connecting;
-    default:
-        return 0;
-    }
+    return mm_http_broke(why->code) || (why->code == CURLE_OPERATION_TIMEDOUT && why->connecting);
 }
 
-static double backoff(const mm_http *http, int number) {
+double mm_http_backoff(const mm_http *http, int number) {
     double seconds = ldexp(http->options.backoff, number);
     return seconds < http->options.backoff_limit ? seconds : http->options.backoff_limit;
 }
@@ -338,13 +343,13 @@ static mmood_status send_all(mm_http_reply *out, CURL *curl, const mm_http *http
         if (!again || number == http->options.retries)
             return why.code == CURLE_OK ? MMOOD_OK
                                         : mm_http_failed(http, request->url, &why, out, error);
-        double wait = backoff(http, number), left = deadline - mm_now();
+        double wait = mm_http_backoff(http, number), left = deadline - mm_now();
         int asked = why.code == CURLE_OK && why.retry_after > wait;
         if (asked)
             wait = why.retry_after;
         if (wait >= left)
             return mm_http_no_time(http, request->url, &why, out, asked ? wait : 0, left, error);
-        wait_for(wait);
+        mm_http_wait(wait);
     }
 }
 

@@ -1,10 +1,12 @@
-/* http_internal.h - what http.c and http_explain.c share. */
+/* http_internal.h - what http.c, http_explain.c and download.c share. */
 #ifndef MM_ENVISION_HTTP_INTERNAL_H
 #define MM_ENVISION_HTTP_INTERNAL_H
 
 #include "envision/http.h"
 
 #include <curl/curl.h>
+
+enum { MM_HTTP_REDIRECTS = 5 };
 
 struct mm_http {
     mm_http_options options;
@@ -21,6 +23,30 @@ typedef struct failure {
     double timeout;             /* of the exchange */
     int connecting;             /* a timeout, but that of the connection */
 } failure;
+
+/* Sets what all calls have in common: protocols, headers, no proxy to this machine. After the call
+ * mm_http_end takes what the failure's fields need and frees the headers. */
+void mm_http_begin(CURL *curl, failure *why, const char *url, struct curl_slist *headers,
+                   double connect_timeout);
+void mm_http_end(CURL *curl, failure *why, struct curl_slist *headers);
+
+/* A list with one line more; *failed becomes 1 if memory is out. The second adds the key, if there
+ * is one. */
+struct curl_slist *mm_http_add_header(struct curl_slist *list, int *failed, const char *line);
+struct curl_slist *mm_http_add_key(struct curl_slist *list, int *failed, const mm_http *http);
+
+/* The address that a redirect names, or NULL if the reply with this code is none; *status tells a
+ * refused one. The caller frees it. */
+char *mm_http_next_url(CURL *curl, mmood_status *status, const char *url, long code,
+                       mmood_error *error);
+
+/* 1 if asking again may help: for a code of HTTP, and for how a connection ended. */
+int mm_http_is_transient(long code);
+int mm_http_broke(CURLcode code);
+
+/* Seconds to wait before attempt `number` + 1, and the wait. */
+double mm_http_backoff(const mm_http *http, int number);
+void mm_http_wait(double seconds);
 
 /* Says why there is no reply; returns the status. */
 mmood_status mm_http_failed(const mm_http *http, const char *url, const failure *why,
