@@ -40,7 +40,7 @@ for file in $(git grep -lE "$include(jpeglib|jerror|turbojpeg|spng|png|webp/|gif
     complain "$file includes a codec's header; only src/image may"
 done
 for file in $(git grep -lE "${include}curl/" -- '*.c' '*.h' | grep -vxE 'src/envision/(http|url|http_internal)\.[ch]'); do
-    complain "$file includes curl.h; only src/envision/http.c and url.c may"
+    complain "$file includes curl.h; only src/envision/http.c, url.c and http_internal.h may"
 done
 for file in $(git grep -lE "${include}microhttpd" -- '*.c' '*.h' | grep -vx 'src/serve/server_internal.h'); do
     complain "$file includes microhttpd.h; only src/serve/server_internal.h may"

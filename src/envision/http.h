@@ -1,5 +1,6 @@
 /* http.h - calls of an HTTP endpoint: one deadline for all attempts, retries with backoff, limits,
- * and a key that never shows. The only place besides url.c that knows libcurl. */
+ * and a key that never shows. Besides url.c and download.c the only place that
+ * knows libcurl. */
 #ifndef MM_ENVISION_HTTP_H
 #define MM_ENVISION_HTTP_H
 

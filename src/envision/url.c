@@ -41,7 +41,9 @@ static int looks_public(const char *text, size_t size) {
     return dot && letter;
 }
 
-static mmood_status parse_base(CURLU **out, const char *base, mmood_error *error) {
+/* `example` is a URL for messages. */
+static mmood_status parse_base(CURLU **out, const char *base, const char *example,
+                               mmood_error *error) {
     *out = NULL;
     const char *text = base ? base : "";
     text += strspn(text, " \t\r\n");
@@ -50,8 +52,7 @@ static mmood_status parse_base(CURLU **out, const char *base, mmood_error *error
         size--;
     if (size == 0)
         return mm_error_set(error, MMOOD_ERROR_ARGUMENT,
-                            "the endpoint's URL is empty, expected one such as "
-                            "http://localhost:8080/v1");
+                            "the endpoint's URL is empty, expected one such as %s", example);
     mm_buffer full = {0};
     if (!strstr(text, "://"))
         mm_buffer_puts(&full, looks_public(text, size) ? "https://" : "http://");
@@ -70,9 +71,8 @@ static mmood_status parse_base(CURLU **out, const char *base, mmood_error *error
     mmood_status status = MMOOD_OK;
     if (code != CURLUE_OK)
         status = mm_error_set(error, MMOOD_ERROR_ARGUMENT,
-                              "\"%s\" is not a URL (%s); expected one such as "
-                              "http://localhost:8080/v1",
-                              shown, curl_url_strerror(code));
+                              "\"%s\" is not a URL (%s); expected one such as %s", shown,
+                              curl_url_strerror(code), example);
     else if (!is_web(url))
         status = mm_error_set(error, MMOOD_ERROR_ARGUMENT,
                               "\"%s\" is not an http or https URL; others are not called", shown);
@@ -126,7 +126,7 @@ static mmood_status with_path(char **out, CURLU *url, const char *path, const ch
 mmood_status mm_url_openai(char **out, const char *base, const char *path, mmood_error *error) {
     *out = NULL;
     CURLU *url;
-    mmood_status status = parse_base(&url, base, error);
+    mmood_status status = parse_base(&url, base, "http://localhost:8080/v1", error);
     if (status != MMOOD_OK)
         return status;
     static const char *const ends[] = {"/chat/completions", "/completions", "/images/generations",
@@ -149,7 +149,7 @@ mmood_status mm_url_openai(char **out, const char *base, const char *path, mmood
 mmood_status mm_url_sdapi(char **out, const char *base, mmood_error *error) {
     *out = NULL;
     CURLU *url;
-    mmood_status status = parse_base(&url, base, error);
+    mmood_status status = parse_base(&url, base, "http://localhost:8080/v1", error);
     if (status != MMOOD_OK)
         return status;
     char *old = part(url, CURLUPART_PATH);
@@ -162,6 +162,24 @@ mmood_status mm_url_sdapi(char **out, const char *base, mmood_error *error) {
     strip_end(old, "/v1");
     strip_end(old, "/sdapi");
     status = with_path(out, url, old, "", "sdapi/v1/txt2img", error);
+    curl_free(old);
+    curl_url_cleanup(url);
+    return status;
+}
+
+mmood_status mm_url_under(char **out, const char *base, const char *path, mmood_error *error) {
+    *out = NULL;
+    CURLU *url;
+    mmood_status status = parse_base(&url, base, "https://huggingface.co", error);
+    if (status != MMOOD_OK)
+        return status;
+    char *old = part(url, CURLUPART_PATH);
+    if (!old) {
+        curl_url_cleanup(url);
+        return no_memory(error);
+    }
+    tidy(old);
+    status = with_path(out, url, old, "", path, error);
     curl_free(old);
     curl_url_cleanup(url);
     return status;

@@ -14,6 +14,9 @@ mmood_status mm_url_openai(char **out, const char *base, const char *path, mmood
 /* The same for AUTOMATIC1111's sdapi/v1/txt2img. */
 mmood_status mm_url_sdapi(char **out, const char *base, mmood_error *error);
 
+/* `path`, percent-encoded where it must be, below `base`, which keeps its own path and query. */
+mmood_status mm_url_under(char **out, const char *base, const char *path, mmood_error *error);
+
 /* Which kind of picture endpoint the URL itself names: 's' sdapi, 'o' OpenAI, 0 it does not say. */
 int mm_url_kind(const char *base);
 
