@@ -27,6 +27,6 @@ int cli_finish(int code);
 /* A command. argv[0] is its name. */
 typedef int cli_command(int argc, char **argv);
 cli_command cmd_bench, cmd_build, cmd_calibrate, cmd_embed, cmd_envision, cmd_eval, cmd_inspect,
-    cmd_labels, cmd_preprocess, cmd_score, cmd_serve, cmd_tokenize;
+    cmd_labels, cmd_preprocess, cmd_pull, cmd_score, cmd_serve, cmd_tokenize;
 
 #endif

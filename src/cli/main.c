@@ -12,6 +12,7 @@ static const struct {
     cli_command *run;
     const char *summary;
 } commands[] = {
+    {"pull", cmd_pull, "download a CLIP model from a Hugging Face hub"},
     {"inspect", cmd_inspect, "say what a model directory or a detector file is"},
     {"tokenize", cmd_tokenize, "token ids of texts"},
     {"preprocess", cmd_preprocess, "the 8-bit crop that the model sees, as a PPM picture"},
