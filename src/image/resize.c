@@ -11,15 +11,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* The weights of one axis: for output i, `length[i]` inputs from `first[i]` on, with the weights at
- * weights + i * taps, an even number, and zeros after them. */
-typedef struct kernel {
-    size_t taps;
-    size_t *first;
-    size_t *length;
-    int32_t *weights;
-} kernel;
-
 /* An axis of the picture in memory: `side` pixels, of which it covers `span` from `begin` on. */
 typedef struct axis {
     size_t side;
@@ -44,21 +35,21 @@ static double filter_value(mmood_filter filter, double x) {
     return 0;
 }
 
-static void kernel_free(kernel *k) {
+static void weights_free(mm_weights *k) {
     free(k->first);
     free(k->length);
     free(k->weights);
-    *k = (kernel){0};
+    *k = (mm_weights){0};
 }
 
 /* The weights for outputs begin .. begin + count of an axis resized to `to`. */
-static mmood_status kernel_create(kernel *k, axis a, size_t to, size_t begin, size_t count,
-                                  mmood_filter filter, mmood_error *error) {
+static mmood_status weights_create(mm_weights *k, axis a, size_t to, size_t begin, size_t count,
+                                   mmood_filter filter, mmood_error *error) {
     size_t from = a.side;
     double scale = a.span / (double)to, stretch = scale < 1 ? 1 : scale;
     double support = filter_support(filter) * stretch;
     double wanted = ceil(support) * 2 + 1;
-    *k = (kernel){.taps = wanted < (double)from ? (size_t)wanted : from};
+    *k = (mm_weights){.taps = wanted < (double)from ? (size_t)wanted : from};
     k->taps += k->taps % 2;
     double *exact = malloc(k->taps * sizeof *exact);
     k->first = malloc(count * sizeof *k->first);
@@ -67,7 +58,7 @@ static mmood_status kernel_create(kernel *k, axis a, size_t to, size_t begin, si
         k->weights = calloc(count * k->taps, sizeof *k->weights);
     if (!exact || !k->first || !k->length || !k->weights) {
         free(exact);
-        kernel_free(k);
+        weights_free(k);
         return mm_error_set(error, MMOOD_ERROR_MEMORY, "no memory to resize to %zu pixels", to);
     }
     for (size_t i = 0; i < count; i++) {
@@ -93,7 +84,7 @@ static mmood_status kernel_create(kernel *k, axis a, size_t to, size_t begin, si
 }
 
 /* The largest number of outputs in a row that an input or the next one has a part in. */
-static size_t most_shared(const kernel *k, size_t count) {
+static size_t most_shared(const mm_weights *k, size_t count) {
     size_t most = 1;
     for (size_t i = 0, end = 0; i < count; i++) {
         while (end < count && k->first[end] <= k->first[i] + k->length[i])
@@ -111,34 +102,32 @@ static size_t most_shared(const kernel *k, size_t count) {
 typedef struct passes {
     const mmood_image *image;
     mm_window window;
-    kernel across; /* no weights: the width stays */
-    kernel down;   /* no weights: the height stays */
-    uint8_t *rows; /* [2, window.width * 3] */
-    int32_t *sums; /* [slots, window.width * 3]; output row y adds up in slot y % slots */
+    mm_weights across; /* no weights: the width stays */
+    mm_weights down;   /* no weights: the height stays */
+    uint8_t *rows;     /* [2, window.width * 3], and a byte */
+    int32_t *sums;     /* [slots, window.width * 3]; output row y adds up in slot y % slots */
     size_t slots;
 } passes;
 
 /* The window's columns of row `y` of the picture, in place or in `room`. */
 static const uint8_t *resized_row(const passes *p, size_t y, uint8_t *room) {
     const uint8_t *from = p->image->pixels + y * p->image->width * 3;
-    const kernel *k = &p->across;
+    const mm_weights *k = &p->across;
     if (!k->weights)
         return from + p->window.x * 3;
-    for (size_t i = 0; i < p->window.width; i++)
-        mm_weigh_pixels(room + 3 * i, from + k->first[i] * 3, k->weights + i * k->taps,
-                        k->length[i]);
+    mm_weigh_row(room, from, k, p->window.width);
     return room;
 }
 
 /* The weight of row `y` in output `i`: 0 if it has no part in it. */
-static int32_t weight_of(const kernel *k, size_t i, size_t y) {
+static int32_t weight_of(const mm_weights *k, size_t i, size_t y) {
     return y >= k->first[i] && y < k->first[i] + k->length[i]
                ? k->weights[i * k->taps + y - k->first[i]]
                : 0;
 }
 
 static void resize_rows(uint8_t *out, size_t stride, const passes *p) {
-    const kernel *k = &p->down;
+    const mm_weights *k = &p->down;
     size_t size = p->window.width * 3, count = p->window.height;
     size_t last = k->first[count - 1] + k->length[count - 1];
     size_t begin = 0, end = 0; /* the outputs that are being added up */
@@ -146,14 +135,12 @@ static void resize_rows(uint8_t *out, size_t stride, const passes *p) {
         const uint8_t *row = resized_row(p, y, p->rows);
         const uint8_t *next = y + 1 < last ? resized_row(p, y + 1, p->rows + size) : row;
         for (; end < count && k->first[end] <= y + 1; end++)
-            for (size_t x = 0; x < size; x++)
-                p->sums[end % p->slots * size + x] = MM_WEIGHT_HALF;
+            mm_weigh_begin(p->sums + end % p->slots * size, size);
         for (size_t i = begin; i < end; i++)
-            mm_weigh_rows(p->sums + i % p->slots * size, row, next, weight_of(k, i, y),
-                          weight_of(k, i, y + 1), size);
+            mm_weigh_add(p->sums + i % p->slots * size, row, next, weight_of(k, i, y),
+                         weight_of(k, i, y + 1), size);
         for (; begin < end && k->first[begin] + k->length[begin] <= y + 2; begin++)
-            for (size_t x = 0; x < size; x++)
-                out[begin * stride + x] = mm_weigh_clip(p->sums[begin % p->slots * size + x]);
+            mm_weigh_end(out + begin * stride, p->sums + begin % p->slots * size, size);
     }
 }
 
@@ -166,15 +153,15 @@ static mmood_status reserve(passes *p, size_t width, size_t height, mmood_filter
     axis y = {image->height, image->top, (double)image->full_height / image->shrink};
     /* a span of whole pixels is all of them */
     if (x.span != (double)width)
-        status = kernel_create(&p->across, x, width, p->window.x, p->window.width, filter, error);
+        status = weights_create(&p->across, x, width, p->window.x, p->window.width, filter, error);
     if (status == MMOOD_OK && y.span != (double)height)
-        status = kernel_create(&p->down, y, height, p->window.y, p->window.height, filter, error);
+        status = weights_create(&p->down, y, height, p->window.y, p->window.height, filter, error);
     if (status != MMOOD_OK)
         return status;
     p->slots = p->down.weights ? most_shared(&p->down, p->window.height) : 1;
     if (p->across.weights)
-        mm_weigh_prepare(p->across.weights, p->window.width * p->across.taps);
-    p->rows = malloc(2 * size);
+        mm_weigh_prepare(&p->across, p->window.width);
+    p->rows = malloc(2 * size + 1);
     p->sums = p->slots <= SIZE_MAX / sizeof *p->sums / size
                   ? malloc(p->slots * size * sizeof *p->sums)
                   : NULL;
@@ -191,8 +178,8 @@ mmood_status mm_resize(uint8_t *out, size_t stride, const mmood_image *image, si
         resize_rows(out, stride, &p);
     for (size_t y = 0; y < window.height && status == MMOOD_OK && !p.down.weights; y++)
         memcpy(out + y * stride, resized_row(&p, window.y + y, p.rows), window.width * 3);
-    kernel_free(&p.across);
-    kernel_free(&p.down);
+    weights_free(&p.across);
+    weights_free(&p.down);
     free(p.rows);
     free(p.sums);
     return status;

@@ -8,26 +8,32 @@
 
 enum { MM_WEIGHT_BITS = 22 };
 
-/* What a sum of weighted values is to begin with, so that it is rounded. */
-enum { MM_WEIGHT_HALF = 1 << (MM_WEIGHT_BITS - 1) };
+/* The weights of outputs along an axis: output i is made of `length[i]` values from `first[i]` on,
+ * with the weights at weights + i * taps; `taps` is even, and zeros follow the weights. */
+typedef struct mm_weights {
+    size_t taps;
+    size_t *first;
+    size_t *length;
+    int32_t *weights;
+} mm_weights;
 
-/* The 8-bit value of a sum. */
-static inline uint8_t mm_weigh_clip(int32_t sum) {
-    int32_t value = sum >> MM_WEIGHT_BITS;
-    return (uint8_t)(value < 0 ? 0 : value > 255 ? 255 : value);
-}
+/* Brings the weights of `count` outputs into the order that mm_weigh_row wants. Each is less than
+ * 32 in size. */
+void mm_weigh_prepare(mm_weights *weights, size_t count);
 
-/* Brings `count` weights, an even number, into the order that mm_weigh_pixels wants. Each is less
- * than 32 in size. */
-void mm_weigh_prepare(int32_t *weights, size_t count);
+/* `count` outputs of three bytes from a row of pixels of three bytes. The weights are prepared. Up
+ * to four bytes past the last pixel used are read, of which nothing comes, and one past the last
+ * output is written. */
+void mm_weigh_row(uint8_t *out, const uint8_t *row, const mm_weights *weights, size_t count);
 
-/* The three sums of `count` pixels of three bytes, one after another from `from` on, clipped, to
- * `out`. `weights` are prepared; where `count` is odd one more follows, which is 0. Up to four
- * bytes past the last pixel are read, of which nothing comes. */
-void mm_weigh_pixels(uint8_t *out, const uint8_t *from, const int32_t *weights, size_t count);
+/* Sets `size` sums to what they begin with, so that they are rounded. */
+void mm_weigh_begin(int32_t *sums, size_t size);
 
 /* Adds two rows of `size` bytes to `sums`, times a weight each, which is not prepared. */
-void mm_weigh_rows(int32_t *sums, const uint8_t *row, const uint8_t *next, int32_t weight,
-                   int32_t next_weight, size_t size);
+void mm_weigh_add(int32_t *sums, const uint8_t *row, const uint8_t *next, int32_t weight,
+                  int32_t next_weight, size_t size);
+
+/* The 8-bit values of `size` sums, clipped. */
+void mm_weigh_end(uint8_t *out, const int32_t *sums, size_t size);
 
 #endif
