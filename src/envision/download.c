@@ -27,7 +27,8 @@ typedef enum body_problem {
     BODY_NO_WRITE,   /* the disk does not take it */
     BODY_OTHER_SIZE, /* not the size that was told */
     BODY_TOO_LONG,
-    BODY_OTHER_RANGE /* not the part of the file that was asked for */
+    BODY_OTHER_RANGE, /* not the part of the file that was asked for */
+    BODY_ENCODED      /* not the file's own bytes */
 } body_problem;
 
 typedef struct transfer {
@@ -50,8 +51,10 @@ static void begin_body(transfer *t) {
     const mm_head *head = &t->head;
     int64_t size = t->what->size;
     t->body = BODY_FILE;
-    if (head->code == 206 && t->part->size > 0) {
-        if (head->range_start != (int64_t)t->part->size ||
+    if (head->encoded && (head->code == 200 || head->code == 206))
+        t->problem = BODY_ENCODED;
+    else if (head->code == 206) {
+        if (t->part->size == 0 || head->range_start != (int64_t)t->part->size ||
             (size >= 0 && head->range_total >= 0 && head->range_total != size))
             t->problem = BODY_OTHER_RANGE;
     } else if (head->code == 200) {
@@ -231,6 +234,11 @@ static mmood_status explain_problem(const transfer *t, mmood_error *error) {
                             "%s: the server sends another part of the file than byte %llu on, "
                             "which was asked for",
                             what->name, (unsigned long long)t->part->size);
+    case BODY_ENCODED:
+        return mm_error_set(error, MMOOD_ERROR_MISMATCH,
+                            "%s: the server sends it compressed or otherwise encoded, although the "
+                            "file itself was asked for; try another hub or network",
+                            what->name);
     default:
         return mm_error_set(error, what->size >= 0 ? MMOOD_ERROR_MISMATCH : MMOOD_ERROR_LIMIT,
                             "%s: more bytes come than the %llu that it may have", what->name,
@@ -264,9 +272,17 @@ static void note_retry(const transfer *t, const failure *why, double wait) {
     t->what->note(t->what->context, text);
 }
 
+/* Whether anything would tell that the rest is of another version of the file than its beginning.
+ */
+static int fits_provably(const transfer *t) {
+    return t->etag[0] || t->what->sha256[0];
+}
+
 /* Attempts until one ends well or none can. OK if the server answered. */
 static mmood_status run(CURL *curl, transfer *t, mmood_error *error) {
     int restarts = 0;
+    uint64_t most = t->part ? t->part->size : 0; /* not what it is now: a server that begins anew
+                                                    each time makes no progress */
     for (int failures = 0;; failures++) {
         uint64_t before = t->part ? t->part->size : 0;
         failure why = {.timeout = t->what->stall};
@@ -283,8 +299,10 @@ static mmood_status run(CURL *curl, transfer *t, mmood_error *error) {
         }
         if (t->problem != BODY_FINE)
             return explain_problem(t, error);
-        if (t->part && t->part->size > before + PROGRESS_MADE)
+        if (t->part && t->part->size > most + PROGRESS_MADE) {
+            most = t->part->size;
             failures = 0;
+        }
         int again = try_again(t, &why) && failures < t->http->options.retries;
         double wait = mm_http_backoff(t->http, failures);
         if (why.code == CURLE_OK && why.retry_after > wait)
@@ -292,6 +310,8 @@ static mmood_status run(CURL *curl, transfer *t, mmood_error *error) {
         if (!again || wait > LONGEST_WAIT)
             return why.code == CURLE_OK ? MMOOD_OK : explain_failure(t, &why, error);
         note_retry(t, &why, wait);
+        if (t->part && !fits_provably(t) && !mm_part_restart(t->part))
+            return mm_part_explain(t->part, error);
         mm_http_wait(wait);
     }
 }

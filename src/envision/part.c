@@ -62,10 +62,15 @@ mmood_status mm_part_open(mm_part *part, const char *path, uint64_t resume, mmoo
     *part = (mm_part){.path = part_path(path), .file = -1};
     if (!part->path)
         return mm_error_set(error, MMOOD_ERROR_MEMORY, "no memory for a path");
-    part->file = open(part->path, O_RDWR | O_CREAT | O_CLOEXEC, 0666);
+    /* through a link it would empty a file elsewhere */
+    part->file = open(part->path, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK, 0666);
     mmood_status status = MMOOD_OK;
     struct stat about;
-    if (part->file < 0)
+    if (part->file < 0 && errno == ELOOP)
+        status =
+            mm_error_set(error, MMOOD_ERROR_IO,
+                         "%s is a symbolic link, expected a file or none; remove it", part->path);
+    else if (part->file < 0)
         status = mm_error_set(error, MMOOD_ERROR_IO,
                               "%s cannot be written: %s; choose a folder that you may write to",
                               part->path, strerror(errno));

@@ -321,6 +321,39 @@ static void test_wrong(void **unused) {
     assert_says(&error, "another part of the file");
 }
 
+/* Bytes that only look like the file, where no hash would tell. */
+static void test_odd(void **unused) {
+    (void)unused;
+    mm_download_reply reply;
+    mmood_error error;
+    char heads[6][512];
+    int count;
+    mm_download what = whole();
+    what.sha256[0] = 0;
+    plan p = {.steps = {{"code", 200, "Content-Encoding: gzip\r\n", "zip"}}};
+    what.size = 3;
+    assert_int_equal(get(&p, what, &reply, &count, NULL, &error), MMOOD_ERROR_MISMATCH);
+    assert_says(&error, "weights: the server sends it compressed");
+    assert_false(mm_file_exists(part));
+    /* a part that nobody asked for: asked for again, once */
+    what.size = -1;
+    p = (plan){.steps = {{.what = "range"}}};
+    assert_ok(get(&p, what, &reply, &count, NULL, &error), error);
+    assert_int_equal(count, 2);
+    assert_complete();
+    p = (plan){.steps = {{.what = "range"}, {.what = "range"}}};
+    assert_int_equal(get(&p, what, &reply, &count, NULL, &error), MMOOD_ERROR_MISMATCH);
+    assert_says(&error, "another part of the file");
+    assert_false(mm_file_exists(part));
+    /* nothing says that the rest is of the same file as the beginning */
+    what.size = SIZE;
+    p = (plan){.steps = {{.what = "cut"}}};
+    assert_ok(get(&p, what, &reply, &count, heads, &error), error);
+    assert_int_equal(count, 2);
+    assert_header(heads[1], "Range:", 0);
+    assert_complete();
+}
+
 /* What an earlier run left may be of another file, too long, or complete. */
 static void test_left(void **unused) {
     (void)unused;
@@ -455,6 +488,13 @@ static void test_part(void **unused) {
     unlink(path);
     assert_int_equal(mm_part_open(&first, "/proc/nothing/here", 0, &error), MMOOD_ERROR_IO);
     assert_says(&error, "cannot be written");
+    assert_int_equal(symlink(path, part), 0); /* would empty what it leads to */
+    assert_ok(mm_file_write(path, "abc", 3, &error), error);
+    assert_int_equal(mm_part_open(&first, path, 0, &error), MMOOD_ERROR_IO);
+    assert_says(&error, "is a symbolic link");
+    assert_true(mm_part_is_done(path, 3, wanted));
+    unlink(part);
+    unlink(path);
     assert_int_equal(mkdir(part, 0777), 0);
     assert_int_equal(mm_part_open(&first, path, 0, &error), MMOOD_ERROR_IO);
     rmdir(part);
@@ -554,10 +594,11 @@ static int tear_down(void **unused) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_whole),    cmocka_unit_test(test_broken),
-        cmocka_unit_test(test_endless),  cmocka_unit_test(test_stall),
-        cmocka_unit_test(test_wrong),    cmocka_unit_test(test_left),
-        cmocka_unit_test(test_redirect), cmocka_unit_test(test_ask),
-        cmocka_unit_test(test_part),     cmocka_unit_test(test_heads)};
+        cmocka_unit_test(test_whole),   cmocka_unit_test(test_broken),
+        cmocka_unit_test(test_endless), cmocka_unit_test(test_stall),
+        cmocka_unit_test(test_wrong),   cmocka_unit_test(test_odd),
+        cmocka_unit_test(test_left),    cmocka_unit_test(test_redirect),
+        cmocka_unit_test(test_ask),     cmocka_unit_test(test_part),
+        cmocka_unit_test(test_heads)};
     return cmocka_run_group_tests(tests, set_up, tear_down);
 }
