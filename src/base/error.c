@@ -45,6 +45,8 @@ static void flatten(char *text) {
             *text = '?';
         else if (c < 0x20 || c == 0x7f)
             *text = ' ';
+        else if (c >= 0x80 && c < 0xa0) /* to terminals as good as an escape */
+            memset(text, ' ', 2);
         text += n < 1 ? 1 : n;
     }
 }

@@ -38,6 +38,11 @@ static void test_messages_are_utf8(void **unused) {
     mmood_error error;
     mm_error_set(&error, MMOOD_ERROR_FORMAT, "%s", "a\x1b[31m\tb\xff\xc3x\xe2\x82\x7f \xc3\xa4");
     assert_string_equal(error.message, "a [31m b??x??  \xc3\xa4");
+    mm_error_set(&error, MMOOD_ERROR_FORMAT, "%s",
+                 "a\xc2\x9b"
+                 "31m\xc2\x80\xc2\x9f\xc2\xa0");
+    assert_string_equal(error.message, "a  31m    \xc2\xa0"); /* CSI of one character */
+    mm_error_set(&error, MMOOD_ERROR_FORMAT, "%s", "a\x1b[31m\tb\xff\xc3x\xe2\x82\x7f \xc3\xa4");
     mm_error_prefix(&error, MMOOD_ERROR_FORMAT, "caf\xe9\n");
     assert_int_equal(strncmp(error.message, "caf? : a [31m", 13), 0);
     char text[3000] = "";
