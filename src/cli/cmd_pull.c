@@ -8,9 +8,12 @@
 #include "clip/config.h"
 #include "envision/part.h"
 
+#include <errno.h>
+#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/file.h>
 #include <sys/statvfs.h>
 #include <unistd.h>
 
@@ -39,6 +42,7 @@ typedef struct pull {
     hub hub;
     const char *folder;
     int made; /* the folder is new */
+    int lock; /* an open file, -1: none */
     int progress;
     remote *files;
     size_t count;
@@ -158,10 +162,12 @@ static mmood_status get_part(pull *p, remote *file, mmood_error *error) {
 
 /* A file in the folder that has the size and the hash that the hub tells needs no download. Without
  * a hash nothing but its contents would tell it from another. */
-static int is_kept(const pull *p, const remote *file) {
+static int keep_file(const pull *p, const remote *file) {
     char *path = mm_path_join(p->folder, file->name);
     int kept = path && file->sha256[0] && file->size >= 0 &&
                mm_part_is_done(path, (uint64_t)file->size, file->sha256);
+    if (kept)
+        mm_part_remove(path); /* which an earlier run may have left */
     free(path);
     return kept;
 }
@@ -350,7 +356,7 @@ static mmood_status check_room(pull *p, mmood_error *error) {
     double needed = 0;
     for (size_t i = 0; i < p->count; i++) {
         remote *file = &p->files[i];
-        if (file->state == NOT_HERE && is_kept(p, file))
+        if (file->state == NOT_HERE && keep_file(p, file))
             file->state = UNCHANGED;
         if (file->state == NOT_HERE)
             needed += missing(p, file);
@@ -394,6 +400,17 @@ static mmood_status get_all(pull *p, mmood_error *error) {
     return status;
 }
 
+/* Two at a time would remove each other's files. A system without such locks is none to refuse. */
+static mmood_status lock_folder(pull *p, mmood_error *error) {
+    p->lock = open(p->folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    if (p->lock < 0 || flock(p->lock, LOCK_EX | LOCK_NB) == 0 || errno != EWOULDBLOCK)
+        return MMOOD_OK;
+    p->made = 0;
+    return mm_error_set(error, MMOOD_ERROR_IO,
+                        "another mmood pull is at work in the folder %s; wait for it, or stop it",
+                        p->folder);
+}
+
 static mmood_status make_folder(pull *p, mmood_error *error) {
     if (mm_file_exists(p->folder) && !mm_is_directory(p->folder))
         return mm_error_set(error, MMOOD_ERROR_IO,
@@ -404,7 +421,7 @@ static mmood_status make_folder(pull *p, mmood_error *error) {
         status =
             mm_error_set(error, MMOOD_ERROR_IO,
                          "the folder %s cannot be written to; -o names another one", p->folder);
-    return status;
+    return status == MMOOD_OK ? lock_folder(p, error) : status;
 }
 
 static void free_files(pull *p) {
@@ -445,12 +462,14 @@ static int go(pull *p, const char *out) {
         remove_parts(p);
     if (status != MMOOD_OK && p->made)
         rmdir(p->folder); /* if nothing came */
+    if (p->lock >= 0)
+        close(p->lock);
     free_files(p);
     return status == MMOOD_OK ? prove(p) : cli_fail(&error);
 }
 
 int cmd_pull(int argc, char **argv) {
-    pull p = {.common = common_options_default()};
+    pull p = {.common = common_options_default(), .lock = -1};
     const char *out = NULL, *revision = "main";
     mmood_error error;
     int count;

@@ -127,8 +127,8 @@ mmood_status hub_url(char **out, const hub *h, const char *file, mmood_error *er
     mm_buffer path = {0};
     *out = NULL;
     mm_buffer_printf(&path, "%s/resolve/", h->repo);
-    for (const char *p = h->commit ? h->commit : h->revision; *p;
-         p++) /* a slash in it is no folder */
+    const char *revision = h->commit ? h->commit : h->revision;
+    for (const char *p = revision; *p; p++) /* a slash in it is no folder */
         mm_buffer_printf(&path, strchr(LETTERS "-_.", *p) ? "%c" : "%%%02X", *p);
     mm_buffer_printf(&path, "/%s", file);
     mmood_status status =

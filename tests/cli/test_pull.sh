@@ -12,10 +12,7 @@ for name in b32-quick sharded slow-tokenizer; do cp -r "golden/$name" "$root/$na
 "$program" "$root" "$work/port" "$work/log" &
 server=$!
 trap 'kill "$server"; rm -rf "$work"' EXIT
-for _ in 1 2 3 4 5 6 7 8 9 10 11 12 13 14 15 16 17 18 19 20; do
-    [ -s "$work/port" ] && break
-    sleep 0.1
-done
+until [ -s "$work/port" ] || ! kill -0 "$server" 2>/dev/null; do sleep 0.1; done
 HF_ENDPOINT=http://127.0.0.1:$(cat "$work/port")
 export HF_ENDPOINT
 
@@ -125,6 +122,10 @@ cp golden/b32-quick/model.safetensors "$work/left/model.safetensors.part"
 rm "$work/left/model.safetensors"
 pull 0 plain/b32-quick -o "$work/left"
 logs_no "store"
+echo old >"$work/left/model.safetensors.part"
+pull 0 plain/b32-quick -o "$work/left"
+# shellcheck disable=SC2086
+holds "$work/left" b32-quick $one
 pull 1 otherhash/b32-quick -o "$work/otherhash"
 says err "have the SHA-256"
 gone "$work/otherhash"
@@ -205,6 +206,30 @@ pull 1 plain/slow-tokenizer -o "$work/cut"
 says err "has a tokenizer.json of another model: plain/slow-tokenizer has none"
 # shellcheck disable=SC2086
 holds "$work/cut" b32-quick $one
+
+# ---- one at a time: another that gave up would take this one's files along
+if command -v flock >/dev/null; then
+    echo early >"$work/cut/config.json.part"
+    : >"$work/log"
+    expect 1 flock "$work/cut" "$mmood" pull --no-cache plain/b32-quick -o "$work/cut"
+    says err "another mmood pull is at work in the folder $work/cut"
+    logs_no hub
+    checks=$((checks + 1))
+    [ "$(cat "$work/cut/config.json.part")" = early ] || fail "the other one's file is gone"
+    rm "$work/cut/config.json.part"
+fi
+
+# ---- a link where a file would be written
+echo precious >"$work/precious"
+for name in config.json model.safetensors; do
+    mkdir "$work/links"
+    ln -s "$work/precious" "$work/links/$name.part"
+    pull 1 plain/b32-quick -o "$work/links"
+    says err "$name.part is a symbolic link"
+    checks=$((checks + 1))
+    [ "$(cat "$work/precious")" = precious ] || fail "the file behind a link was written"
+    rm -r "$work/links"
+done
 
 # ---- folders and names
 echo text >"$work/file"
