@@ -72,8 +72,10 @@ typedef struct decoding {
     const measure *m;
     char *const *paths;
     size_t count;
-    size_t end;          /* how many pictures to take, */
-    double until;        /*   and when to take no more: whichever is first */
+    size_t end;   /* how many pictures to take, */
+    size_t least; /*   or after so many */
+    double until; /*   when to take no more: whichever is first */
+    double begin;
     int keep;            /* 1: picture i's crop goes to place i */
     char **failures;     /* [count], NULL at first: gets the messages of those that fail. NULL: a
                             thread ends at its first failure */
@@ -94,7 +96,6 @@ static mmood_status load(const measure *m, uint8_t *crop, const char *path, mmoo
 static void decode(void *context, int worker) {
     decoding *d = context;
     decoder *self = &d->decoders[worker];
-    double begin = mm_now();
     size_t done = 0;
     do {
         size_t i = atomic_fetch_add(&d->taken, 1);
@@ -107,12 +108,14 @@ static void decode(void *context, int worker) {
         else
             self->status = status;
         done++;
-    } while (self->status == MMOOD_OK && mm_now() < d->until);
-    self->rate = (double)done / (mm_now() - begin);
+    } while (self->status == MMOOD_OK &&
+             (atomic_load(&d->taken) < d->least || mm_now() < d->until));
+    self->rate = (double)done / (mm_now() - d->begin);
 }
 
 /* The threads' rates are added up: each ends with the picture that it has in hand, and does not
- * count the time in which it waits for the others to end. */
+ * count the time in which it waits for the others to end. They count that from the beginning, or
+ * threads that take turns on one core would each have it for themselves. */
 static mmood_status run_decoding(double *rate, decoding *d, mmood_error *error) {
     int threads = d->m->options.threads;
     mmood_status status = MMOOD_OK;
@@ -120,6 +123,7 @@ static mmood_status run_decoding(double *rate, decoding *d, mmood_error *error) 
     if (!d->decoders)
         return mm_error_set(error, MMOOD_ERROR_MEMORY, "no memory for %d threads", threads);
     atomic_init(&d->taken, 0);
+    d->begin = mm_now();
     mm_pool_run(d->m->pool, threads, decode, d);
     *rate = 0;
     for (int i = 0; i < threads && status == MMOOD_OK; i++) {
@@ -187,8 +191,12 @@ static mmood_status take_turns(measured_rate *out, turn *take, void *context, do
 
 static mmood_status decode_turn(double *rate, void *context, double seconds, mmood_error *error) {
     measure *m = context;
-    decoding d = {
-        .m = m, .paths = m->paths, .count = m->count, .end = SIZE_MAX, .until = mm_now() + seconds};
+    decoding d = {.m = m,
+                  .paths = m->paths,
+                  .count = m->count,
+                  .end = SIZE_MAX,
+                  .least = m->options.batch,
+                  .until = mm_now() + seconds};
     return run_decoding(rate, &d, error);
 }
 
