@@ -272,8 +272,7 @@ static void note_retry(const transfer *t, const failure *why, double wait) {
     t->what->note(t->what->context, text);
 }
 
-/* Whether anything would tell that the rest is of another version of the file than its beginning.
- */
+/* Whether anything would tell that the rest is of another version than the beginning. */
 static int fits_provably(const transfer *t) {
     return t->etag[0] || t->what->sha256[0];
 }
@@ -293,6 +292,7 @@ static mmood_status run(CURL *curl, transfer *t, mmood_error *error) {
             return status;
         int misfit = t->problem == BODY_OTHER_RANGE || (t->head.code == 416 && before > 0);
         if (misfit && restarts++ == 0) {
+            most = 0;
             if (mm_part_restart(t->part))
                 continue;
             t->problem = BODY_NO_WRITE;

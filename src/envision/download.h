@@ -40,10 +40,10 @@ mmood_status mm_download_ask(mm_download_reply *out, const mm_http *http, const 
                              mmood_error *error);
 
 /* Gets a file to `path`.part and checks size and SHA-256, where they are known; mm_part_keep is
- * next. A broken connection goes on where it broke, if a hash or an ETag tells whether the parts fit
- * together; else from the beginning. So does a download that was interrupted before, if the hash is
- * known. OK with a code that is not 200:
- * there is no file. Parts whose contents are wrong are removed, incomplete ones stay. */
+ * next. A broken connection goes on where it broke, if a hash or an ETag tells whether the parts
+ * fit together; else from the beginning. So does a download that was interrupted before, if the
+ * hash is known. OK with a code that is not 200: there is no file. Parts whose contents are wrong
+ * are removed, incomplete ones stay. */
 mmood_status mm_download_get(mm_download_reply *out, const mm_http *http, const mm_download *what,
                              mmood_error *error);
 
