@@ -257,9 +257,8 @@ MMOOD_API mmood_status mmood_session_create(mmood_session **out, const mmood_mod
 
 /* Unit-length embeddings of `count` crops, each [crop_height, crop_width, 3] bytes as
  * mmood_image_preprocess makes them, to `out` [count, dimension]. A row does not depend on the
- * others, on their number, nor on the number of threads: bit for bit with oneDNN 2.x, but in bf16
- * on CPUs with AMX; there oneDNN rounds differently for different numbers of rows, by some 1e-4,
- * and with oneDNN 3.x by some 1e-7. */
+ * others, on their number, nor on the number of threads: bit for bit with oneDNN 2.x; with 3.x,
+ * which rounds differently for different numbers of rows, to some 1e-7 in f32. */
 MMOOD_API mmood_status mmood_session_embed_images(float *out, mmood_session *session,
                                                   const uint8_t *const *crops, size_t count,
                                                   mmood_error *error);

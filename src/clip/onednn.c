@@ -32,7 +32,6 @@ mmood_status mm_engine_create(mm_engine **out, mmood_error *error) {
         free(engine);
         return mm_dnnl_error(error, status, "create a CPU engine");
     }
-    engine->blocks = mm_engine_needs_blocks();
     *out = engine;
     return MMOOD_OK;
 }
@@ -81,8 +80,10 @@ struct mm_gemm {
     dnnl_stream_t stream;
     void *scratch;
     size_t scratch_size;
-    void *buffer; /* rows of x and y that have to lie together */
+    void *buffer; /* rows of y that have to lie together */
     size_t buffer_size;
+    void *filled; /* rows of x of a block that is filled up */
+    size_t filled_size;
     unsigned long clock;
     const mm_product *last;
     size_t count;
@@ -126,6 +127,7 @@ void mm_gemm_free(mm_gemm *gemm) {
     dnnl_stream_destroy(gemm->stream);
     free(gemm->scratch);
     free(gemm->buffer);
+    free(gemm->filled);
     free(gemm);
 }
 
@@ -315,13 +317,15 @@ static mmood_status run_product(mm_gemm *gemm, const mm_matrix *matrix, mm_outpu
     return status ? mm_dnnl_error(error, status, "multiply") : MMOOD_OK;
 }
 
+/* ---- Products in blocks -------------------------------------------------------------------- */
+
 /* Rows of `width` bytes to where they belong; or f32 added to what is there. */
 static void place_rows(void *y, size_t stride, const void *from, size_t width, size_t rows,
-                       mm_post post) {
+                       int adding) {
     for (size_t i = 0; i < rows; i++) {
         void *to = (char *)y + i * stride;
         const void *row = (const char *)from + i * width;
-        if (post != MM_POST_ADD)
+        if (!adding)
             memcpy(to, row, width);
         else
             for (size_t j = 0; j < width / sizeof(float); j++)
@@ -329,78 +333,90 @@ static void place_rows(void *y, size_t stride, const void *from, size_t width, s
     }
 }
 
-/* One product of all rows. */
-static mmood_status run_rows(mm_gemm *gemm, const mm_matrix *matrix, mm_post post, const void *x,
-                             void *y, int y_bf16, size_t rows, mmood_error *error) {
-    return run_product(gemm, matrix, (mm_outputs){0, matrix->outputs}, post, x, y, y_bf16, rows,
-                       error);
-}
+/* What a block is of. */
+typedef struct mm_call {
+    mm_gemm *gemm;
+    const mm_matrix *matrix;
+    mm_outputs outputs;
+    mm_post post;
+    int y_bf16;
+    size_t stride; /* of y, in numbers */
+} mm_call;
 
-/* ---- Products in blocks -------------------------------------------------------------------- */
-
-/* Without AVX-512, oneDNN 2.x adds in an order that depends on the number of rows and on a row's
- * place among them. Its AVX2 kernel takes 6 rows at a time; products of whole sixes, and not too
- * many, all add alike. More rows at a time read the weights less often. */
-enum { MM_BLOCK_STEP = 6, MM_BLOCK = 8 * MM_BLOCK_STEP };
-
-/* `rows` rows, fewer than a block and not whole sixes: filled up with zeros to `filled`. */
-static mmood_status run_filled(mm_gemm *gemm, const mm_matrix *matrix, mm_post post, const float *x,
-                               float *y, size_t rows, size_t filled, mmood_error *error) {
-    size_t x_size = (filled * matrix->inputs * sizeof *x + MM_ALIGN - 1) / MM_ALIGN * MM_ALIGN;
-    size_t size = x_size + filled * matrix->outputs * sizeof *y;
-    mmood_status status = grow(&gemm->buffer, &gemm->buffer_size, size, error);
-    if (status != MMOOD_OK)
-        return status;
-    float *x_rest = gemm->buffer, *y_rest = x_rest + x_size / sizeof *x_rest;
-    memcpy(x_rest, x, rows * matrix->inputs * sizeof *x);
-    memset(x_rest + rows * matrix->inputs, 0, (filled - rows) * matrix->inputs * sizeof *x);
-    if (post == MM_POST_ADD) {
-        memcpy(y_rest, y, rows * matrix->outputs * sizeof *y);
-        memset(y_rest + rows * matrix->outputs, 0, (filled - rows) * matrix->outputs * sizeof *y);
+/* Some outputs of a block, by way of a buffer. oneDNN 2.x takes its slow reference kernel for rows
+ * of y that do not lie together. Where they do, as in a block that needs no buffer, it is oneDNN
+ * that adds to y. */
+static mmood_status run_apart(const mm_call *call, mm_outputs part, int together, const void *x,
+                              void *y, size_t rows, size_t filled, mmood_error *error) {
+    mm_gemm *gemm = call->gemm;
+    size_t size = mm_activation_size(call->y_bf16), width = (part.last - part.first) * size;
+    void *to = (char *)y + (part.first - call->outputs.first) * size;
+    int adding = call->post == MM_POST_ADD;
+    mmood_status status = grow(&gemm->buffer, &gemm->buffer_size, filled * width, error);
+    if (status == MMOOD_OK && adding && together) {
+        memcpy(gemm->buffer, to, rows * width);
+        memset((char *)gemm->buffer + rows * width, 0, (filled - rows) * width);
     }
-    status = run_rows(gemm, matrix, post, x_rest, y_rest, 0, filled, error);
     if (status == MMOOD_OK)
-        memcpy(y, y_rest, rows * matrix->outputs * sizeof *y);
+        status =
+            run_product(gemm, call->matrix, part, adding && !together ? MM_POST_NONE : call->post,
+                        x, gemm->buffer, call->y_bf16, filled, error);
+    if (status == MMOOD_OK)
+        place_rows(to, call->stride * size, gemm->buffer, width, rows, adding && !together);
     return status;
 }
 
-static mmood_status run_blocks(mm_gemm *gemm, const mm_matrix *matrix, mm_post post, const float *x,
-                               float *y, size_t rows, mmood_error *error) {
+/* Rows that are multiplied together, filled up with zeros to `filled`. */
+static mmood_status run_block(const mm_call *call, const void *x, void *y, size_t rows,
+                              size_t filled, mmood_error *error) {
+    const mm_matrix *matrix = call->matrix;
+    mm_gemm *gemm = call->gemm;
+    mm_outputs all = call->outputs;
+    int by_panel = matrix->grouping.by_panel;
+    int together = !by_panel && call->stride == all.last - all.first;
     mmood_status status = MMOOD_OK;
-    for (size_t n; rows > 0 && status == MMOOD_OK; rows -= n) {
-        n = rows < MM_BLOCK ? rows : MM_BLOCK;
-        size_t filled = (n + MM_BLOCK_STEP - 1) / MM_BLOCK_STEP * MM_BLOCK_STEP;
-        status = n == filled ? run_rows(gemm, matrix, post, x, y, 0, n, error)
-                             : run_filled(gemm, matrix, post, x, y, n, filled, error);
-        x += n * matrix->inputs;
-        y += n * matrix->outputs;
+    if (filled == rows && together)
+        return run_product(gemm, matrix, all, call->post, x, y, call->y_bf16, rows, error);
+    if (filled != rows) {
+        size_t row = matrix->inputs * mm_activation_size(matrix->precision == MMOOD_PRECISION_BF16);
+        status = grow(&gemm->filled, &gemm->filled_size, filled * row, error);
+        if (status != MMOOD_OK)
+            return status;
+        memcpy(gemm->filled, x, rows * row);
+        memset((char *)gemm->filled + rows * row, 0, (filled - rows) * row);
+        x = gemm->filled;
+    }
+    for (mm_outputs part = {all.first, 0}; part.first < all.last && status == MMOOD_OK;
+         part.first = part.last) {
+        part.last = by_panel ? part.first + MM_PANEL : all.last;
+        status = run_apart(call, part, together, x, y, rows, filled, error);
+    }
+    return status;
+}
+
+mmood_status mm_gemm_run_outputs(mm_gemm *gemm, const mm_matrix *matrix, mm_outputs outputs,
+                                 mm_post post, const void *x, void *y, int y_bf16, size_t stride,
+                                 size_t rows, mmood_error *error) {
+    const mm_call call = {gemm, matrix, outputs, post, y_bf16, stride};
+    size_t step = matrix->grouping.step, most = step ? matrix->grouping.most : rows;
+    size_t x_row =
+        matrix->inputs * (matrix->precision == MMOOD_PRECISION_INT8
+                              ? 1
+                              : mm_activation_size(matrix->precision == MMOOD_PRECISION_BF16));
+    size_t y_row = stride * mm_activation_size(y_bf16);
+    mmood_status status = MMOOD_OK;
+    for (size_t at = 0, n; at < rows && status == MMOOD_OK; at += n) {
+        n = rows - at < most ? rows - at : most;
+        if (step && n >= 8 * step) /* what has to be filled up is copied, so only the rest */
+            n -= n % step;
+        status = run_block(&call, (const char *)x + at * x_row, (char *)y + at * y_row, n,
+                           step ? (n + step - 1) / step * step : n, error);
     }
     return status;
 }
 
 mmood_status mm_gemm_run(mm_gemm *gemm, const mm_matrix *matrix, mm_post post, const void *x,
                          void *y, int y_bf16, size_t rows, mmood_error *error) {
-    if (matrix->blocks && !y_bf16)
-        return run_blocks(gemm, matrix, post, x, y, rows, error);
-    return run_rows(gemm, matrix, post, x, y, y_bf16, rows, error);
-}
-
-/* oneDNN 2.x takes its slow reference kernel for rows of y that do not lie together, so they are
- * computed elsewhere first. */
-mmood_status mm_gemm_run_outputs(mm_gemm *gemm, const mm_matrix *matrix, mm_outputs outputs,
-                                 mm_post post, const void *x, void *y, int y_bf16, size_t stride,
-                                 size_t rows, mmood_error *error) {
-    size_t count = outputs.last - outputs.first;
-    if (count == matrix->outputs && stride == count)
-        return mm_gemm_run(gemm, matrix, post, x, y, y_bf16, rows, error);
-    if (stride == count)
-        return run_product(gemm, matrix, outputs, post, x, y, y_bf16, rows, error);
-    size_t size = mm_activation_size(y_bf16);
-    mmood_status status = grow(&gemm->buffer, &gemm->buffer_size, rows * count * size, error);
-    if (status == MMOOD_OK)
-        status = run_product(gemm, matrix, outputs, post == MM_POST_ADD ? MM_POST_NONE : post, x,
-                             gemm->buffer, y_bf16, rows, error);
-    if (status == MMOOD_OK)
-        place_rows(y, stride * size, gemm->buffer, count * size, rows, post);
-    return status;
+    return mm_gemm_run_outputs(gemm, matrix, (mm_outputs){0, matrix->outputs}, post, x, y, y_bf16,
+                               matrix->outputs, rows, error);
 }

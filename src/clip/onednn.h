@@ -40,9 +40,8 @@ int mm_engine_has_bf16(void);
 /* 1 if this CPU multiplies 8-bit numbers natively (AVX512-VNNI or AMX). */
 int mm_engine_has_int8(void);
 
-/* 1 if a row's bits do not depend on the rows beside it: with oneDNN 2.x, but not in bf16 on AMX.
- */
-int mm_engine_is_exact(int bf16);
+/* 1 if a row's bits do not depend on the rows beside it: with oneDNN 2.x. */
+int mm_engine_is_exact(void);
 
 /* Makes oneDNN run single-threaded when called from the calling thread: workers split the work
  * themselves. Call it first on every thread that packs or multiplies. */

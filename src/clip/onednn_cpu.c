@@ -50,12 +50,32 @@ int mm_engine_has_int8(void) {
     return has_isa(dnnl_cpu_isa_avx512_core_vnni);
 }
 
-int mm_engine_is_exact(int bf16) {
-    /* 3.x picks kernels by the number of rows, and they add in different orders (seen in 3.7.2); so
-       does 2.6 in bf16 where the CPU has AMX. */
-    return DNNL_VERSION_MAJOR < 3 && !(bf16 && has_isa(dnnl_cpu_isa_avx512_core_amx));
+int mm_engine_is_exact(void) {
+    /* 3.x picks kernels by the number of rows, and they add in different orders (seen in 3.7.2). */
+    return DNNL_VERSION_MAJOR < 3;
 }
 
-int mm_engine_needs_blocks(void) {
-    return DNNL_VERSION_MAJOR < 3 && mm_engine_level() < MM_LEVEL_AVX512;
+/* With AMX, oneDNN 2.6 picks its kernels in bf16 by the numbers of rows and outputs. What is said
+ * here to add alike was tried in all shapes of CLIP's towers from B to H
+ * (tests/clip/test_onednn.c); many inputs are also faster by panels. */
+static mm_grouping amx_grouping(size_t inputs, size_t outputs) {
+    if (outputs % MM_PANEL != 0) /* few outputs, as in a last panel, go without AMX at few rows */
+        return (mm_grouping){64, 64, 0};
+    if (inputs > 1280)
+        return (mm_grouping){64, 192, 1};
+    return (mm_grouping){16, inputs > 768 ? 192 : 2048, 0};
+}
+
+mm_grouping mm_engine_grouping(mmood_precision precision, size_t inputs, size_t outputs) {
+    mm_grouping none = {0, 0, 0};
+    if (DNNL_VERSION_MAJOR >= 3)
+        return none;
+    if (precision == MMOOD_PRECISION_BF16 && has_isa(dnnl_cpu_isa_avx512_core_amx))
+        return amx_grouping(inputs, outputs);
+    /* Without AVX-512, oneDNN 2.x adds in an order that depends on the number of rows and on a
+       row's place among them. Its AVX2 kernel takes 6 rows at a time; products of whole sixes, and
+       not too many, all add alike. More rows at a time read the weights less often. */
+    if (precision == MMOOD_PRECISION_F32 && mm_engine_level() < MM_LEVEL_AVX512)
+        return (mm_grouping){6, 48, 0};
+    return none;
 }

@@ -12,11 +12,18 @@ enum { MM_ALIGN = 64, MM_PANEL = 64 };
 
 struct mm_engine {
     dnnl_engine_t engine;
-    int blocks; /* f32 products are cut into blocks, so that each row's sum has one order */
 };
 
-/* 1 if they must be on this CPU. */
-int mm_engine_needs_blocks(void);
+/* How a product is cut so that each number's sum has one order, however many rows and outputs are
+ * asked for. */
+typedef struct mm_grouping {
+    size_t step;  /* rows are filled up with zeros to whole steps; 0: rows are not grouped */
+    size_t most;  /* of the rows of a block */
+    int by_panel; /* a panel of outputs at a time */
+} mm_grouping;
+
+/* What products with such a matrix need on this CPU. */
+mm_grouping mm_engine_grouping(mmood_precision precision, size_t inputs, size_t outputs);
 
 /* A memory descriptor's layout, the same for both generations. */
 typedef struct mm_layout {
@@ -153,7 +160,7 @@ struct mm_matrix {
     size_t inputs;
     size_t outputs;
     mmood_precision precision;
-    int blocks;   /* its products are cut into blocks */
+    mm_grouping grouping;
     mm_desc desc; /* of the packed layout */
     /* The layout's tag, if it is one in which all weights of MM_PANEL outputs lie together and the
      * next panel follows; else undefined. */

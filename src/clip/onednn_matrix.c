@@ -83,7 +83,8 @@ static dnnl_status_t reorder(mm_matrix *matrix, dnnl_engine_t engine, const void
     return status;
 }
 
-/* Sets `panels` and `panel_size`. */
+/* Sets `panels` and `panel_size`. Where rows are grouped, a last panel of a few outputs might add
+ * otherwise than among all. */
 static void find_panels(mm_matrix *matrix) {
     static const struct {
         mmood_precision precision;
@@ -102,7 +103,8 @@ static void find_panels(mm_matrix *matrix) {
         if (known[i].precision == matrix->precision && layout.count == known[i].count &&
             memcmp(layout.blocks, known[i].blocks, size) == 0 &&
             memcmp(layout.order, known[i].order, size) == 0 &&
-            layout.strides[1] == MM_PANEL * layout.padded[0]) {
+            layout.strides[1] == MM_PANEL * layout.padded[0] &&
+            (!matrix->grouping.step || matrix->outputs % MM_PANEL == 0)) {
             matrix->panels = known[i].tag;
             matrix->panel_size =
                 (size_t)layout.strides[1] * dnnl_data_type_size(weight_type(matrix->precision));
@@ -119,17 +121,20 @@ static mmood_status matrix_create(mm_matrix **out, const mm_engine *engine, size
     matrix->inputs = inputs;
     matrix->outputs = outputs;
     matrix->precision = precision;
-    matrix->blocks = engine->blocks && precision == MMOOD_PRECISION_F32;
-    /* Blocks are so short that oneDNN reads the weights where they lie; rows that are no power of
-       two apart keep out of each other's place in the cache, for up to twice the speed. */
+    matrix->grouping = mm_engine_grouping(precision, inputs, outputs);
+    /* In f32 blocks are so short that oneDNN reads the weights where they lie; rows that are no
+       power of two apart keep out of each other's place in the cache, for up to twice the speed. */
+    int plain = matrix->grouping.step && precision == MMOOD_PRECISION_F32;
     dnnl_status_t status =
-        matrix->blocks ? desc_init_strides(&matrix->desc, inputs, outputs, outputs / 16 * 16 + 32)
-                       : choose_layout(&matrix->desc, engine->engine, inputs, outputs, precision);
+        plain ? desc_init_strides(&matrix->desc, inputs, outputs, outputs / 16 * 16 + 32)
+              : choose_layout(&matrix->desc, engine->engine, inputs, outputs, precision);
     if (status) {
         mm_matrix_free(matrix);
         return mm_dnnl_error(error, status, "multiply in this precision");
     }
     find_panels(matrix);
+    if (matrix->grouping.by_panel && matrix->panel_size == 0) /* blocks of one size add alike */
+        matrix->grouping = (mm_grouping){matrix->grouping.step, matrix->grouping.step, 0};
     *out = matrix;
     return MMOOD_OK;
 }
