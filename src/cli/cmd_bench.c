@@ -87,25 +87,25 @@ static void print_text(mm_buffer *out, const measure *m, const findings *f) {
                      f->one.p50, f->one.p95, f->one.p99, f->one.count);
 }
 
+static void show(int progress, const char *what) {
+    if (progress)
+        fprintf(stderr, "\r\033[Kmeasuring: %s", what);
+}
+
 static mmood_status measure_all(findings *out, measure *m, int progress, mmood_error *error) {
-    static const char *const names[] = {"judge", "model alone", "decode", "one"};
-    mmood_status status = MMOOD_OK;
-    for (int i = 0; i < 4 && status == MMOOD_OK; i++) {
-        if (progress)
-            fprintf(stderr, "\r\033[Kmeasuring: %s", names[i]);
-        switch (i) {
-        case 0:
-            status = measure_judge(&out->judge, m, error);
-            break;
-        case 1:
-            status = measure_model(&out->model, m, error);
-            break;
-        case 2:
-            status = measure_decode(&out->decode, m, error);
-            break;
-        default:
-            status = measure_one(&out->one, m, error);
-        }
+    show(progress, "judge");
+    mmood_status status = measure_judge(&out->judge, m, error);
+    if (status == MMOOD_OK) {
+        show(progress, "model alone");
+        status = measure_model(&out->model, m, error);
+    }
+    if (status == MMOOD_OK) {
+        show(progress, "decode");
+        status = measure_decode(&out->decode, m, error);
+    }
+    if (status == MMOOD_OK) {
+        show(progress, "one");
+        status = measure_one(&out->one, m, error);
     }
     if (progress)
         fputs("\r\033[K", stderr);
@@ -197,14 +197,9 @@ int cmd_bench(int argc, char **argv) {
     }
     if (s.batch < 0)
         s.batch = common_batch(&s.common);
-    if (s.batch < 1 || s.batch > 4096) {
-        cli_error("option --batch: %d is not from 1 to 4096", s.batch);
+    if (!option_in_range("batch", s.batch, 1, 4096) ||
+        !option_in_range("seconds", s.seconds, 0.01, 600))
         return EXIT_USAGE;
-    }
-    if (!(s.seconds >= 0.01 && s.seconds <= 600)) {
-        cli_error("option --seconds: %g is not from 0.01 to 600", s.seconds);
-        return EXIT_USAGE;
-    }
     mm_path_list paths = {0};
     int code = collect_pictures(&paths, argv + 1, count - 1, common_talk(&s.common));
     if (code == EXIT_DONE)

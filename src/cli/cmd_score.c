@@ -266,14 +266,9 @@ int cmd_score(int argc, char **argv) {
     }
     if (s.batch < 0)
         s.batch = common_batch(&s.common);
-    if (s.batch < 1 || s.batch > 4096) {
-        cli_error("option --batch: %d is not from 1 to 4096", s.batch);
+    if (!option_in_range("batch", s.batch, 1, 4096) ||
+        (!isnan(s.fdr) && !option_in_range("fdr", s.fdr, 0, 1)))
         return EXIT_USAGE;
-    }
-    if (!isnan(s.fdr) && !(s.fdr >= 0 && s.fdr <= 1)) {
-        cli_error("option --fdr: %g is not from 0 to 1", s.fdr);
-        return EXIT_USAGE;
-    }
     mm_path_list paths = {0};
     int code = collect_pictures(&paths, argv + 1, count - 1, common_talk(&s.common));
     if (code == EXIT_DONE)

@@ -45,25 +45,20 @@ typedef struct settings {
 
 /* ---- Settings ------------------------------------------------------------------------------ */
 
-static int in_range(const char *name, double value, double low, double high) {
-    if (value >= low && value <= high)
-        return 1;
-    cli_error("option --%s: %g is not from %g to %g", name, value, low, high);
-    return 0;
-}
-
 static int check(settings *s) {
     mm_server_options *o = &s->server;
     if (s->batch < 0)
         s->batch = common_batch(&s->common);
-    if (!in_range("max-body", (double)s->body, 1024, 1e9) ||
-        !in_range("batch", s->batch, 1, 1024) || !in_range("batch-wait", s->wait, 0, 10000) ||
-        !in_range("queue", s->queue, 1, 100000) || !in_range("max-items", s->items, 1, 10000) ||
-        !in_range("connections", s->connections, 1, 100000) ||
-        !in_range("deadline", o->deadline, 0.001, 3600) ||
-        !in_range("head-timeout", o->head_timeout, 0.1, 3600) ||
-        !in_range("body-timeout", o->body_timeout, 0.1, 3600) ||
-        !in_range("shutdown-timeout", s->shutdown, 0, 3600))
+    if (!option_in_range("max-body", (double)s->body, 1024, 1e9) ||
+        !option_in_range("batch", s->batch, 1, 1024) ||
+        !option_in_range("batch-wait", s->wait, 0, 10000) ||
+        !option_in_range("queue", s->queue, 1, 100000) ||
+        !option_in_range("max-items", s->items, 1, 10000) ||
+        !option_in_range("connections", s->connections, 1, 100000) ||
+        !option_in_range("deadline", o->deadline, 0.001, 3600) ||
+        !option_in_range("head-timeout", o->head_timeout, 0.1, 3600) ||
+        !option_in_range("body-timeout", o->body_timeout, 0.1, 3600) ||
+        !option_in_range("shutdown-timeout", s->shutdown, 0, 3600))
         return 0;
     if (s->items > s->queue) {
         cli_error("option --max-items: %d pictures of a request never fit a queue of %d (--queue)",

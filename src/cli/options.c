@@ -149,6 +149,13 @@ int option_choose(const char *option_name, const char *name, const char *const *
     return -1;
 }
 
+int option_in_range(const char *option_name, double value, double low, double high) {
+    if (value >= low && value <= high)
+        return 1;
+    cli_error("option --%s: %.10g is not from %g to %g", option_name, value, low, high);
+    return 0;
+}
+
 int common_image_options(mmood_image_options *out, const common_options *common) {
     static const char *const alphas[] = {"drop", "white", "black", NULL};
     *out = mmood_image_options_default();

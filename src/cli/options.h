@@ -96,6 +96,9 @@ void option_list_free(option_list *list);
 /* The position of `name` in a NULL-terminated list; -1 with a message if it is not there. */
 int option_choose(const char *option_name, const char *name, const char *const *names);
 
+/* 1, or 0 with a message if `value` is not from `low` to `high`. */
+int option_in_range(const char *option_name, double value, double low, double high);
+
 /* From the common options to the library's; mistakes are explained on stderr and give 0. */
 int common_image_options(mmood_image_options *out, const common_options *common);
 int common_model_options(mmood_model_options *out, const common_options *common);
