@@ -333,6 +333,13 @@ static void place_rows(void *y, size_t stride, const void *from, size_t width, s
     }
 }
 
+/* Bytes of a row of x. */
+static size_t x_row_size(const mm_matrix *matrix) {
+    return matrix->inputs * (matrix->precision == MMOOD_PRECISION_INT8
+                                 ? 1
+                                 : mm_activation_size(matrix->precision == MMOOD_PRECISION_BF16));
+}
+
 /* What a block is of. */
 typedef struct mm_call {
     mm_gemm *gemm;
@@ -378,7 +385,7 @@ static mmood_status run_block(const mm_call *call, const void *x, void *y, size_
     if (filled == rows && together)
         return run_product(gemm, matrix, all, call->post, x, y, call->y_bf16, rows, error);
     if (filled != rows) {
-        size_t row = matrix->inputs * mm_activation_size(matrix->precision == MMOOD_PRECISION_BF16);
+        size_t row = x_row_size(matrix);
         status = grow(&gemm->filled, &gemm->filled_size, filled * row, error);
         if (status != MMOOD_OK)
             return status;
@@ -399,11 +406,7 @@ mmood_status mm_gemm_run_outputs(mm_gemm *gemm, const mm_matrix *matrix, mm_outp
                                  size_t rows, mmood_error *error) {
     const mm_call call = {gemm, matrix, outputs, post, y_bf16, stride};
     size_t step = matrix->grouping.step, most = step ? matrix->grouping.most : rows;
-    size_t x_row =
-        matrix->inputs * (matrix->precision == MMOOD_PRECISION_INT8
-                              ? 1
-                              : mm_activation_size(matrix->precision == MMOOD_PRECISION_BF16));
-    size_t y_row = stride * mm_activation_size(y_bf16);
+    size_t x_row = x_row_size(matrix), y_row = stride * mm_activation_size(y_bf16);
     mmood_status status = MMOOD_OK;
     for (size_t at = 0, n; at < rows && status == MMOOD_OK; at += n) {
         n = rows - at < most ? rows - at : most;

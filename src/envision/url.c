@@ -123,20 +123,30 @@ static mmood_status with_path(char **out, CURLU *url, const char *path, const ch
     return *out ? MMOOD_OK : no_memory(error);
 }
 
+/* A base URL taken apart: `*path` is its path, tidied; the caller frees both. */
+static mmood_status open_base(CURLU **url, char **path, const char *base, const char *example,
+                              mmood_error *error) {
+    mmood_status status = parse_base(url, base, example, error);
+    if (status != MMOOD_OK)
+        return status;
+    *path = part(*url, CURLUPART_PATH);
+    if (!*path) {
+        curl_url_cleanup(*url);
+        return no_memory(error);
+    }
+    tidy(*path);
+    return MMOOD_OK;
+}
+
 mmood_status mm_url_openai(char **out, const char *base, const char *path, mmood_error *error) {
     *out = NULL;
     CURLU *url;
-    mmood_status status = parse_base(&url, base, "http://localhost:8080/v1", error);
+    char *old;
+    mmood_status status = open_base(&url, &old, base, "http://localhost:8080/v1", error);
     if (status != MMOOD_OK)
         return status;
     static const char *const ends[] = {"/chat/completions", "/completions", "/images/generations",
                                        "/responses", "/models"};
-    char *old = part(url, CURLUPART_PATH);
-    if (!old) {
-        curl_url_cleanup(url);
-        return no_memory(error);
-    }
-    tidy(old);
     for (size_t i = 0; i < sizeof ends / sizeof *ends; i++)
         if (strip_end(old, ends[i]))
             break;
@@ -149,15 +159,10 @@ mmood_status mm_url_openai(char **out, const char *base, const char *path, mmood
 mmood_status mm_url_sdapi(char **out, const char *base, mmood_error *error) {
     *out = NULL;
     CURLU *url;
-    mmood_status status = parse_base(&url, base, "http://localhost:8080/v1", error);
+    char *old;
+    mmood_status status = open_base(&url, &old, base, "http://localhost:8080/v1", error);
     if (status != MMOOD_OK)
         return status;
-    char *old = part(url, CURLUPART_PATH);
-    if (!old) {
-        curl_url_cleanup(url);
-        return no_memory(error);
-    }
-    tidy(old);
     strip_end(old, "/txt2img");
     strip_end(old, "/v1");
     strip_end(old, "/sdapi");
@@ -170,15 +175,10 @@ mmood_status mm_url_sdapi(char **out, const char *base, mmood_error *error) {
 mmood_status mm_url_under(char **out, const char *base, const char *path, mmood_error *error) {
     *out = NULL;
     CURLU *url;
-    mmood_status status = parse_base(&url, base, "https://huggingface.co", error);
+    char *old;
+    mmood_status status = open_base(&url, &old, base, "https://huggingface.co", error);
     if (status != MMOOD_OK)
         return status;
-    char *old = part(url, CURLUPART_PATH);
-    if (!old) {
-        curl_url_cleanup(url);
-        return no_memory(error);
-    }
-    tidy(old);
     status = with_path(out, url, old, "", path, error);
     curl_free(old);
     curl_url_cleanup(url);

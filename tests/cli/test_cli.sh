@@ -286,7 +286,7 @@ expect 0 "$mmood" build -m $model --id "$work/id.txt" --resample bicubic -o "$wo
 expect 1 "$mmood" score "$work/bilinear.mmood" $pictures/rgb.png --resample bicubic
 says err "preprocessing"
 
-# ---- results do not depend on batches, threads or neighbours (in bf16 on AMX they do, by rounding)
+# ---- results do not depend on batches, threads or neighbours (with oneDNN 3 they may in bf16, by rounding)
 for settings in "1 1" "7 2" "32 3"; do
     set -- $settings
     "$mmood" score "$work/d.mmood" $pictures --quiet --format json --precision f32 --batch "$1" --threads "$2" \
