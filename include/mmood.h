@@ -217,7 +217,9 @@ typedef struct mmood_model_info {
 } mmood_model_info;
 
 /* Opens a Hugging Face CLIP directory: config.json, preprocessor_config.json, tokenizer.json or
- * vocab.json + merges.txt, and model.safetensors or model.safetensors.index.json with its shards.
+ * vocab.json + merges.txt, and weights: model.safetensors, open_clip_model.safetensors,
+ * pytorch_model.bin, each as one file or as shards with its .index.json, or
+ * open_clip_pytorch_model.bin; the first that exists in this order. Nothing in a .bin is executed.
  * `options` may be NULL. The caller frees `*out`, after all sessions on it. */
 MMOOD_API mmood_status mmood_model_open(mmood_model **out, const char *directory,
                                         const mmood_model_options *options, mmood_error *error);

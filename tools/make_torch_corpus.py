@@ -1,5 +1,6 @@
 #!/usr/bin/env python3
-"""Writes fuzz/corpus/torch_pickle: tiny files as torch.save writes them, good ones and ones with one thing wrong.
+"""Writes fuzz/corpus/torch_pickle: tiny files as torch.save writes them, good ones and ones with one thing wrong, and
+pickles without an archive around them.
 
     tools/make_torch_corpus.py fuzz/corpus/torch_pickle
 
@@ -47,6 +48,10 @@ def pickle(value, protocol=2):
     return b"\x80" + bytes([protocol]) + value + b"."
 
 
+def whole(value):
+    return value if value[:1] == b"\x80" else pickle(value)
+
+
 def state(*pairs):
     return b"}(" + b"".join(text(name) + value for name, value in pairs) + b"u"
 
@@ -84,8 +89,7 @@ def archive(entries, change=lambda records: records, tail=end, method=0, flags=0
 
 
 def saved(value, *more, data=DATA, **options):
-    value = value if value[:1] == b"\x80" else pickle(value)
-    return archive([("a/data.pkl", value), ("a/byteorder", b"little"), ("a/data/0", data), ("a/version", b"3\n"),
+    return archive([("a/data.pkl", whole(value)), ("a/byteorder", b"little"), ("a/data/0", data), ("a/version", b"3\n"),
                     *more], **options)
 
 
@@ -105,24 +109,30 @@ def with_record(index, **changes):
     return change
 
 
-def good_files():
+def good_archives():
     one = state(("w", tensor()))
     return {
         "plain": saved(one),
         "zip64": saved(one, change=wide, tail=lambda *where: end64(*where) + end(0xFFFFFFFF, 0xFFFFFFFF, 0xFFFF)),
         "comment": saved(one, tail=lambda *where: end(*where, b"a comment")),
-        "views": saved(state(("t", tensor((3, 2), (1, 3))), ("o", tensor((2,), (1,), 4)), ("s", tensor((), (), 5)),
-                             ("e", tensor((0, 3), (3, 1))), ("x", tensor((2, 2), (0, 0), 5)))),
-        "parameter": saved(state(("p", GLOBALS["parameter"] + b"(" + tensor() + b"\x88" + GLOBALS["dict"] + b")RtR"))),
-        "metadata": saved(GLOBALS["dict"] + b")Rq\0(" + text("w") + tensor() + b"u}" + text("_metadata") +
-                          GLOBALS["dict"] + b")R" + text("") + state() + b"ssb"),
-        "wrapped_bare": saved(state(("module.", tensor()))),
-        "memo": saved(state(("a", tensor() + b"q\0"), ("b", b"h\0"), ("c", b"h\0r\1\0\0\0"), ("d", b"j\1\0\0\0"))),
-        "nested": saved(state(("epoch", integer(-5)), ("lr", b"G" + struct.pack(">d", 0.5)), ("none", b"N"),
-                              ("list", b"](K\1K\2eK\3a"), ("big", integer(1 << 40)), ("zero", b"\x8a\0"),
-                              ("state_dict", state(("module.w", tensor()), ("module.b", tensor((3,), (1,))))))),
-        "protocol4": saved(pickle(b"\x95\x08\0\0\0\0\0\0\0}\x94\x8c\1w\x94\x8c\x0ctorch._utils\x8c\x12_rebuild_tensor_v2\x93("
-                                  + storage() + b"K\0K\6\x85K\1\x85\x89)NtRs", 4)),
+    }
+
+
+def good_pickles():
+    return {
+        "one": state(("w", tensor())),
+        "views": state(("t", tensor((3, 2), (1, 3))), ("o", tensor((2,), (1,), 4)), ("s", tensor((), (), 5)),
+                       ("e", tensor((0, 3), (3, 1))), ("x", tensor((2, 2), (0, 0), 5))),
+        "parameter": state(("p", GLOBALS["parameter"] + b"(" + tensor() + b"\x88" + GLOBALS["dict"] + b")RtR")),
+        "metadata": GLOBALS["dict"] + b")Rq\0(" + text("w") + tensor() + b"u}" + text("_metadata") +
+        GLOBALS["dict"] + b")R" + text("") + state() + b"ssb",
+        "wrapped_bare": state(("module.", tensor())),
+        "memo": state(("a", tensor() + b"q\0"), ("b", b"h\0"), ("c", b"h\0r\1\0\0\0"), ("d", b"j\1\0\0\0")),
+        "nested": state(("epoch", integer(-5)), ("lr", b"G" + struct.pack(">d", 0.5)), ("none", b"N"),
+                        ("list", b"](K\1K\2eK\3a"), ("big", integer(1 << 40)), ("zero", b"\x8a\0"),
+                        ("state_dict", state(("module.w", tensor()), ("module.b", tensor((3,), (1,)))))),
+        "protocol4": pickle(b"\x95\x08\0\0\0\0\0\0\0}\x94\x8c\1w\x94\x8c\x0ctorch._utils\x8c\x12_rebuild_tensor_v2\x93("
+                            + storage() + b"K\0K\6\x85K\1\x85\x89)NtRs", 4),
     }
 
 
@@ -263,7 +273,9 @@ def bad_archives():
 def main():
     folder = pathlib.Path(sys.argv[1])
     folder.mkdir(parents=True, exist_ok=True)
-    files = {f"good_{name}": data for name, data in good_files().items()}
+    files = {f"good_zip_{name}": data for name, data in good_archives().items()}
+    files.update({f"good_pickle_{name}": saved(data) for name, data in good_pickles().items()})
+    files.update({f"pickle_{name}": whole(data) for name, data in good_pickles().items()})
     files.update({f"bad_pickle_{name}": saved(data) for name, data in bad_pickles().items()})
     files.update({f"bad_zip_{name}": data for name, data in bad_archives().items()})
     for name, data in files.items():

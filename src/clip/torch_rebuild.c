@@ -91,7 +91,7 @@ mmood_status mm_torch_persistent(mm_pickle *p, mm_pickle_value *out, mm_pickle_v
                             name);
     mm_dtype dtype = allowed[v[1].as.index].dtype;
     size_t each = mm_dtype_size(dtype);
-    if ((uint64_t)v[4].as.number != entry->size / each)
+    if ((uint64_t)v[4].as.number != entry->size / each || entry->size % each != 0)
         return mm_error_set(error, MMOOD_ERROR_FORMAT,
                             "the storage \"%s\" should have %lld elements of %s, but its entry has "
                             "%zu bytes; the file is damaged: download it again",
