@@ -5,9 +5,9 @@
 
 #include "clip/safetensors.h"
 
-/* Parses the bytes of one file, which must outlive `*out`. Nothing in it is executed. A tensor
- * whose elements are in order points into the bytes, any other is copied; copies take no more
- * memory than the file. A name "module." before all names is left out. */
+/* Parses the bytes of one file, which must outlive `*out`. Nothing in it is executed. A contiguous
+ * tensor points into the bytes, any other is copied; all copies together take at most as much
+ * memory as the file. A prefix "module." that all names share is dropped. */
 mmood_status mm_torch_parse(mm_safetensors **out, const void *data, size_t size,
                             mmood_error *error);
 

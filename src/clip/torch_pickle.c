@@ -32,8 +32,6 @@ mmood_status mm_pickle_grow(void **list, size_t *capacity, size_t count, size_t 
                             "the pickle makes more than %zu %s; a state dict has far fewer", most,
                             what);
     size_t larger = *capacity ? 2 * *capacity : 4;
-    while (larger <= count)
-        larger *= 2;
     void *grown = realloc(*list, larger * each);
     if (!grown)
         return mm_error_set(error, MMOOD_ERROR_MEMORY, "no memory for %zu %s", larger, what);

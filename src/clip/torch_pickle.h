@@ -82,7 +82,7 @@ void mm_pickle_free(mm_pickle *p);
 
 /* The rest is shared by the files behind this header. */
 
-/* Makes `*list` hold one more element of `each` bytes than `count`, at most `most`. */
+/* Makes `*list`, which holds `count` elements of `each` bytes, hold one more, at most `most`. */
 mmood_status mm_pickle_grow(void **list, size_t *capacity, size_t count, size_t each, size_t most,
                             const char *what, mmood_error *error);
 
@@ -94,7 +94,7 @@ mmood_status mm_pickle_container(mm_pickle *p, mm_pickle_value *out, mm_pickle_k
 mmood_status mm_torch_global(mm_pickle_value *out, const char *module, size_t module_length,
                              const char *name, size_t name_length, mmood_error *error);
 
-/* The storage that a persistent id, ('storage', class, key, location, elements), names. */
+/* The storage that a persistent id, ('storage', class, key, device, elements), names. */
 mmood_status mm_torch_persistent(mm_pickle *p, mm_pickle_value *out, mm_pickle_value id,
                                  mmood_error *error);
 

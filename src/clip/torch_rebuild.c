@@ -78,8 +78,9 @@ mmood_status mm_torch_persistent(mm_pickle *p, mm_pickle_value *out, mm_pickle_v
         v[2].length > MAX_KEY || v[3].kind != MM_PICKLE_TEXT || v[4].kind != MM_PICKLE_INT ||
         v[4].as.number < 0)
         return mm_error_set(error, MMOOD_ERROR_FORMAT,
-                            "a persistent id must be (\"storage\", a class of storage, a key, a "
-                            "place, the number of elements)");
+                            "a persistent id must be (\"storage\", a storage class, a key, a "
+                            "device, the number of elements); the file is damaged: download it "
+                            "again");
     char name[1024];
     int n = snprintf(name, sizeof name, "%.*s/data/%.*s", (int)p->root_length, p->root,
                      (int)v[2].length, v[2].as.text);
@@ -209,8 +210,8 @@ mmood_status mm_torch_call(mm_pickle *p, mm_pickle_value *out, mm_pickle_value f
         break;
     }
     return mm_error_set(error, MMOOD_ERROR_UNSUPPORTED,
-                        "%s.%s is called with %zu arguments, not as torch.save has it; use the "
+                        "%s.%s is called with %zu argument%s, not as torch.save has it; use the "
                         "model's safetensors",
                         allowed[function.as.index].module, allowed[function.as.index].name,
-                        a->count);
+                        a->count, a->count == 1 ? "" : "s");
 }

@@ -5,6 +5,7 @@
 
 #include "base/file.h"
 #include "clip/torch.h"
+#include "clip/torch_pickle.h"
 
 #include <dirent.h>
 #include <stdio.h>
@@ -153,6 +154,9 @@ static void test_messages(void **unused) {
         {corpus, "bad_pickle_storage_huge", "4611686018427387904 elements", "24 bytes"},
         {corpus, "bad_pickle_stride_outside", "6 elements of F32", "byte 138, \"w\": "},
         {corpus, "bad_pickle_expanded", "\"w\" of 4000000 bytes", ".contiguous()"},
+        {corpus, "bad_pickle_dict_of_pairs", "collections.OrderedDict", "1 argument,"},
+        {corpus, "bad_pickle_parameter_of_int", "_rebuild_parameter", "3 arguments,"},
+        {corpus, "bad_zip_split", "split archive", "one file"},
         {corpus, "bad_pickle_negated", "metadata", "contiguous()"},
         {corpus, "bad_pickle_twice", "\"w\" twice", "as they were saved"},
         {corpus, "bad_zip_compressed", "compressed or encrypted", "\"a/byteorder\""},
@@ -223,6 +227,36 @@ static void test_flipped_bits(void **unused) {
     }
     free(data);
     assert_true(refused > size / 8);
+}
+
+/* Reads a pickle of `count` times `times` between two texts, twice over, without an archive. */
+static void assert_limit(const char *first, char times, size_t count, const char *last,
+                         const char *says) {
+    const mm_zip zip = {0};
+    mm_pickle p = {.zip = &zip, .root = "a", .root_length = 1};
+    mm_pickle_value result;
+    mmood_error error;
+    size_t before = strlen(first), after = strlen(last), whole = before + count + after;
+    uint8_t *data = malloc(2 * whole);
+    assert_non_null(data);
+    for (size_t i = 0; i < 2; i++) {
+        memcpy(data + i * whole, first, before);
+        memset(data + i * whole + before, times, count);
+        memcpy(data + i * whole + before + count, last, after);
+    }
+    assert_int_equal(mm_pickle_read(&p, &result, data, 2 * whole, &error), MMOOD_ERROR_LIMIT);
+    if (!strstr(error.message, says))
+        fail_msg("\"%s\" lacks \"%s\"", error.message, says);
+    mm_pickle_free(&p);
+    free(data);
+}
+
+static void test_limits(void **unused) {
+    (void)unused;
+    assert_limit("", 'N', (1 << 20) + 1, "", "more than 1048576 values");
+    assert_limit("", '}', (1 << 19) + 1, "", "more than 524288 containers");
+    assert_limit("](", 'N', 600000, "e", "hold more than 1048576 values");
+    assert_limit("", 'N', 33 << 20, "", "at most 67108864 are read");
 }
 
 /* ---- Directories --------------------------------------------------------------------------- */
@@ -374,6 +408,7 @@ int main(void) {
         cmocka_unit_test(test_messages),
         cmocka_unit_test(test_truncated_anywhere),
         cmocka_unit_test(test_flipped_bits),
+        cmocka_unit_test(test_limits),
         cmocka_unit_test_setup_teardown(test_shards, begin, finish),
         cmocka_unit_test_setup_teardown(test_order, begin, finish),
         cmocka_unit_test_setup_teardown(test_model, begin, finish),
