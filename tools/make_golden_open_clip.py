@@ -38,6 +38,7 @@ def timm_tower(name, size, **other):
                      image_size=size), **other)
 
 
+# gain: of the weights in the trunk, so that images differ and rounding is not amplified beyond measure
 MODELS = {
     # OpenAI's shape by open_clip's names; the context of 77 is longer than the tokenizer cuts others to
     "quick": dict(embed_dim=32, quick_gelu=True, vision_cfg=vit(), text_cfg=dict(TEXT, context_length=77)),
@@ -57,9 +58,9 @@ MODELS = {
                                                           timm_proj_bias=True), text_cfg=TEXT),
     "lite0-none": dict(embed_dim=1280, vision_cfg=timm_tower("tf_efficientnet_lite0", 65, timm_proj="none"),
                        text_cfg=TEXT),
-    "mci0": dict(embed_dim=48, custom_text=True, vision_cfg=timm_tower("fastvit_mci0", 96, timm_proj=None),
+    "mci0": dict(embed_dim=48, gain=0.9, custom_text=True, vision_cfg=timm_tower("fastvit_mci0", 96, timm_proj=None),
                  text_cfg=dict(TEXT, no_causal_mask=True)),
-    "mci0-folded": dict(embed_dim=48, custom_text=True, fold=True,
+    "mci0-folded": dict(embed_dim=48, custom_text=True, fold=True, gain=1.2,
                         vision_cfg=timm_tower("fastvit_mci0", 64, timm_proj="linear"), text_cfg=TEXT),
 }
 # Too large for quick tests; tools/check_open_clip.py makes and compares them.
@@ -100,14 +101,14 @@ def crop(index, size):
     return np.floor(128 + 100 * coarse[at][:, at] + 27 * fine).astype(np.uint8)
 
 
-def spread(name, tensor):
+def spread(name, tensor, gain):
     """Offset and scale of a tensor's numbers: large enough that a wrong fold or activation shows."""
     if name.endswith("logit_scale"):
         return 4.6, 0.0
     if name.endswith("running_var"):
         return 1.0, 0.5
     if name.endswith("gamma"):
-        return 0.4, 0.3
+        return (0.3, 0.2) if "trunk" in name else (0.4, 0.3)
     if tensor.ndim <= 1 and name.endswith(".weight"):
         return 1.0, 0.3
     if tensor.ndim <= 1 and "class_embedding" not in name:
@@ -115,12 +116,12 @@ def spread(name, tensor):
     if any(part in name for part in ("embedding", "pos_embed", "cls_token")):
         return 0.0, 0.8
     inputs = tensor.shape[0] if name.endswith(("visual.proj", "text_projection")) else tensor[0].numel()
-    return 0.0, 1.5 * (3 / inputs) ** 0.5
+    return 0.0, (gain if "trunk" in name else 1.5) * (3 / inputs) ** 0.5
 
 
 def build(config):
     """The model, and the lines of tensors.tsv."""
-    arguments = {k: v for k, v in config.items() if k not in ("custom_text", "fold")}
+    arguments = {k: v for k, v in config.items() if k not in ("custom_text", "fold", "gain")}
     kind = open_clip.CustomTextCLIP if config.get("custom_text") else open_clip.CLIP
     model = kind(**arguments).eval()
     if config.get("fold"):
@@ -131,7 +132,7 @@ def build(config):
     for name, tensor in model.state_dict().items():
         if name.endswith("num_batches_tracked"):
             continue
-        offset, scale = spread(name, tensor)
+        offset, scale = spread(name, tensor, config.get("gain", 1.2))
         values = (offset + scale * uniform(name, max(tensor.numel(), 1))).astype(np.float32)
         state[name] = torch.from_numpy(values).reshape(tensor.shape)
         lines.append(f"{name}\t{offset!r}\t{scale!r}\t{','.join(map(str, tensor.shape))}")
@@ -177,7 +178,7 @@ def reference(model, config, tokenizer):
 def write(folder, config, lines):
     shutil.rmtree(folder, ignore_errors=True)
     os.makedirs(folder)
-    model_cfg = {k: v for k, v in config.items() if k != "fold"}
+    model_cfg = {k: v for k, v in config.items() if k not in ("fold", "gain")}
     with open(os.path.join(folder, "open_clip_config.json"), "w") as file:
         json.dump({"model_cfg": model_cfg, "preprocess_cfg": {}}, file, indent=1)
     with open(os.path.join(folder, "tensors.tsv"), "w") as file:

@@ -264,10 +264,10 @@ static mmood_status explain_weights(pull *p, mmood_error *error) {
         if (there)
             return mm_error_set(
                 error, MMOOD_ERROR_UNSUPPORTED,
-                "%s at revision %s has no model.safetensors, only %s, which can run code and is "
-                "not read; a pull request with safetensors may be open at %s/discussions: "
-                "--revision refs/pr/N takes it; or convert the model with transformers' "
-                "save_pretrained(..., safe_serialization=True)",
+                "%s at revision %s has no model.safetensors, only %s, which mmood pull does not "
+                "download; a pull request with safetensors may be open at %s/discussions: "
+                "--revision refs/pr/N takes it; or download the repository's files yourself: "
+                "mmood reads pytorch_model.bin without running anything in it",
                 p->hub.repo, p->hub.revision, others[i], p->hub.page);
     }
     return mm_error_set(error, MMOOD_ERROR_UNSUPPORTED,

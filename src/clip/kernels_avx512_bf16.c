@@ -182,9 +182,9 @@ static float soften_bf16(uint16_t *out, const float *row, size_t valid, size_t p
     for (size_t j = 0; j < padded; j += MM_LANES)
         largest = _mm512_mask_max_ps(largest, lanes_before(valid, j), largest, load(row + j));
     const __m512 factor = splat(scale * 1.44269504f);
-    const __m512 best = splat(maximum(largest)) * factor;
+    const __m512 best = splat(maximum(largest)); /* taken off first: exact for the largest */
     for (size_t j = 0; j < padded; j += MM_LANES) {
-        __m512 x = load(row + j) * factor - best;
+        __m512 x = (load(row + j) - best) * factor;
         __m512 n = _mm512_roundscale_ps(x, 0);
         __m512 f = x - n;
         __m512 y = f * 9.6181291e-3f + 5.5504109e-2f;

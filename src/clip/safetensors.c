@@ -233,7 +233,9 @@ mmood_status mm_safetensors_sort(mm_safetensors *set, mmood_error *error) {
     qsort(set->tensors, set->count, sizeof *set->tensors, by_name);
     for (size_t i = 1; i < set->count; i++)
         if (by_name(&set->tensors[i - 1], &set->tensors[i]) == 0)
-            return mm_error_set(error, MMOOD_ERROR_FORMAT, "two shards hold the tensor \"%s\"",
+            return mm_error_set(error, MMOOD_ERROR_FORMAT,
+                                "the weights hold the tensor \"%s\" twice; use the files of one "
+                                "model as they were saved",
                                 set->tensors[i].name);
     return MMOOD_OK;
 }
@@ -249,14 +251,14 @@ mm_safetensors *mm_safetensors_create(size_t shards) {
     return set;
 }
 
-mmood_status mm_safetensors_parse(mm_safetensors **out, const void *data, size_t size,
-                                  mmood_error *error) {
+mmood_status mm_safetensors_parse_as(mm_safetensors **out, mm_shard_parser *parse, const void *data,
+                                     size_t size, mmood_error *error) {
     *out = NULL;
     mm_safetensors *set = mm_safetensors_create(1);
     if (!set)
         return mm_error_set(error, MMOOD_ERROR_MEMORY, "no memory for a set of tensors");
     set->shard_count = 1;
-    mmood_status status = mm_shard_parse(set, &set->shards[0], data, size, error);
+    mmood_status status = parse(set, &set->shards[0], data, size, error);
     if (status == MMOOD_OK)
         status = mm_safetensors_sort(set, error);
     if (status == MMOOD_OK)
@@ -264,6 +266,11 @@ mmood_status mm_safetensors_parse(mm_safetensors **out, const void *data, size_t
     else
         mm_safetensors_free(set);
     return status;
+}
+
+mmood_status mm_safetensors_parse(mm_safetensors **out, const void *data, size_t size,
+                                  mmood_error *error) {
+    return mm_safetensors_parse_as(out, mm_shard_parse, data, size, error);
 }
 
 const mm_tensor *mm_safetensors_find(const mm_safetensors *set, const char *name) {
@@ -302,6 +309,10 @@ void mm_safetensors_free(mm_safetensors *set) {
         return;
     for (size_t i = 0; i < set->shard_count; i++) {
         json_decref(set->shards[i].header);
+        for (mm_kept *kept = set->shards[i].kept, *next; kept; kept = next) {
+            next = kept->next;
+            free(kept);
+        }
         mm_map_close(&set->shards[i].map);
     }
     free(set->shards);

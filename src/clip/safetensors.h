@@ -1,5 +1,6 @@
-/* safetensors.h - reading and writing safetensors files (github.com/huggingface/safetensors, format
- * specification in its README): one file, or shards with an index. */
+/* safetensors.h - a model's tensors, and reading and writing them as safetensors files
+ * (github.com/huggingface/safetensors, format specification in its README): one file, or shards
+ * with an index. torch.h reads PyTorch's files to the same sets. */
 #ifndef MM_CLIP_SAFETENSORS_H
 #define MM_CLIP_SAFETENSORS_H
 
@@ -38,9 +39,11 @@ typedef struct mm_tensor {
     size_t shape[MM_TENSOR_MAX_RANK];
     size_t elements;     /* product of the shape; 1 for a scalar */
     const uint8_t *data; /* elements * size of dtype bytes, little-endian, any alignment */
+    int copied;          /* 1: `data` is memory of the set, which mm_map_forget would clear */
 } mm_tensor;
 
-/* A set of named tensors, memory-mapped. Immutable; any thread. Owns all names and data. */
+/* A set of named tensors, memory-mapped but for those that had to be copied. Immutable; any thread.
+ * Owns all names and data. */
 typedef struct mm_safetensors mm_safetensors;
 
 /* Parses the bytes of one file, which must outlive `*out`. Everything is checked: header size (100
@@ -53,7 +56,9 @@ mmood_status mm_safetensors_parse(mm_safetensors **out, const void *data, size_t
  * PyTorch zip or pickle, short download. */
 mmood_status mm_safetensors_open(mm_safetensors **out, const char *path, mmood_error *error);
 
-/* Opens model.safetensors of `directory`, or the shards of model.safetensors.index.json. */
+/* Opens the weights of `directory`: the first that is there of model.safetensors,
+ * open_clip_model.safetensors, pytorch_model.bin, each before its shards (the same name with
+ * .index.json added), and open_clip_pytorch_model.bin. */
 mmood_status mm_safetensors_open_directory(mm_safetensors **out, const char *directory,
                                            mmood_error *error);
 

@@ -6,11 +6,18 @@
 
 #include <jansson.h>
 
-/* One parsed file. Tensors and metadata borrow from `header` and from the file's bytes. */
+/* One parsed file. Tensors and metadata borrow from it and from the file's bytes. */
 typedef struct mm_shard {
-    mm_map map;     /* empty if the bytes are the caller's */
-    json_t *header; /* owns names and metadata */
+    mm_map map;           /* empty if the bytes are the caller's */
+    json_t *header;       /* of a safetensors file: owns names and metadata */
+    struct mm_kept *kept; /* of a PyTorch file: names, and tensors that had to be copied */
 } mm_shard;
+
+/* Memory of a shard's. */
+typedef struct mm_kept {
+    struct mm_kept *next;
+    uint8_t bytes[];
+} mm_kept;
 
 struct mm_safetensors {
     mm_shard *shards;
@@ -23,8 +30,14 @@ struct mm_safetensors {
 mm_safetensors *mm_safetensors_create(size_t shards);
 
 /* Appends the tensors of one file; the shard is the set's even if this fails. */
-mmood_status mm_shard_parse(mm_safetensors *set, mm_shard *shard, const uint8_t *data, size_t size,
-                            mmood_error *error);
+typedef mmood_status mm_shard_parser(mm_safetensors *set, mm_shard *shard, const uint8_t *data,
+                                     size_t size, mmood_error *error);
+mm_shard_parser mm_shard_parse;       /* a safetensors file */
+mm_shard_parser mm_shard_parse_torch; /* a file of torch.save */
+
+/* The set of one file that is in memory. */
+mmood_status mm_safetensors_parse_as(mm_safetensors **out, mm_shard_parser *parse, const void *data,
+                                     size_t size, mmood_error *error);
 
 /* Sorts the tensors and refuses a name that comes twice. */
 mmood_status mm_safetensors_sort(mm_safetensors *set, mmood_error *error);

@@ -1,4 +1,4 @@
-/* safetensors_open.c - safetensors files on disk: one, or the shards that an index names. */
+/* safetensors_open.c - files of weights on disk: one, or the shards that an index names. */
 #include "clip/safetensors_internal.h"
 
 #include "base/error.h"
@@ -11,21 +11,23 @@
 
 enum { MAX_SHARDS = 10000, MAX_INDEX = 64 << 20 };
 
-static mmood_status open_shard(mm_safetensors *set, const char *path, mmood_error *error) {
+static mmood_status open_shard(mm_safetensors *set, mm_shard_parser *parse, const char *path,
+                               mmood_error *error) {
     mm_shard *shard = &set->shards[set->shard_count];
     mmood_status status = mm_map_open(&shard->map, path, error);
     if (status != MMOOD_OK)
         return status;
     set->shard_count++;
-    return mm_shard_parse(set, shard, shard->map.data, shard->map.size, error);
+    return parse(set, shard, shard->map.data, shard->map.size, error);
 }
 
-mmood_status mm_safetensors_open(mm_safetensors **out, const char *path, mmood_error *error) {
+static mmood_status open_one(mm_safetensors **out, mm_shard_parser *parse, const char *path,
+                             mmood_error *error) {
     *out = NULL;
     mm_safetensors *set = mm_safetensors_create(1);
     if (!set)
         return mm_error_set(error, MMOOD_ERROR_MEMORY, "no memory for a set of tensors");
-    mmood_status status = open_shard(set, path, error);
+    mmood_status status = open_shard(set, parse, path, error);
     if (status == MMOOD_OK)
         status = mm_safetensors_sort(set, error);
     if (status == MMOOD_OK)
@@ -35,14 +37,19 @@ mmood_status mm_safetensors_open(mm_safetensors **out, const char *path, mmood_e
     return status;
 }
 
+mmood_status mm_safetensors_open(mm_safetensors **out, const char *path, mmood_error *error) {
+    return open_one(out, mm_shard_parse, path, error);
+}
+
 /* A shard's name must stay inside the directory. */
 static int is_plain_name(const char *name) {
     return name[0] && !strchr(name, '/') && strcmp(name, ".") != 0 && strcmp(name, "..") != 0;
 }
 
 /* Opens every file that the index's "weight_map" names, once each. */
-static mmood_status open_listed(mm_safetensors *set, const json_t *map, const char *directory,
-                                size_t room, const char **names, mmood_error *error) {
+static mmood_status open_listed(mm_safetensors *set, mm_shard_parser *parse, const json_t *map,
+                                const char *directory, size_t room, const char **names,
+                                mmood_error *error) {
     const char *tensor;
     json_t *value;
     json_object_foreach((json_t *)(uintptr_t)map, tensor, value) {
@@ -64,7 +71,7 @@ static mmood_status open_listed(mm_safetensors *set, const json_t *map, const ch
         char *path = mm_path_join(directory, name);
         if (!path)
             return mm_error_set(error, MMOOD_ERROR_MEMORY, "no memory for a path");
-        mmood_status status = open_shard(set, path, error);
+        mmood_status status = open_shard(set, parse, path, error);
         free(path);
         if (status != MMOOD_OK)
             return mm_error_prefix(error, status, "shard \"%s\"", name);
@@ -85,8 +92,8 @@ static mmood_status check_listed(const mm_safetensors *set, const json_t *map, m
     return MMOOD_OK;
 }
 
-static mmood_status open_index(mm_safetensors **out, const char *directory, const char *path,
-                               mmood_error *error) {
+static mmood_status open_index(mm_safetensors **out, mm_shard_parser *parse, const char *directory,
+                               const char *path, mmood_error *error) {
     json_t *index;
     mmood_status status = mm_json_load(&index, path, MAX_INDEX, error);
     if (status != MMOOD_OK)
@@ -96,14 +103,14 @@ static mmood_status open_index(mm_safetensors **out, const char *directory, cons
     if (!json_is_object(map) || room == 0) {
         json_decref(index);
         return mm_error_set(error, MMOOD_ERROR_FORMAT,
-                            "model.safetensors.index.json has no \"weight_map\"");
+                            "has no \"weight_map\", which names the shard of each tensor");
     }
     mm_safetensors *set = mm_safetensors_create(room);
     const char **names = calloc(room, sizeof *names);
     if (!set || !names)
         status = mm_error_set(error, MMOOD_ERROR_MEMORY, "no memory for a set of tensors");
     if (status == MMOOD_OK)
-        status = open_listed(set, map, directory, room, names, error);
+        status = open_listed(set, parse, map, directory, room, names, error);
     if (status == MMOOD_OK)
         status = mm_safetensors_sort(set, error);
     if (status == MMOOD_OK)
@@ -114,8 +121,7 @@ static mmood_status open_index(mm_safetensors **out, const char *directory, cons
         mm_safetensors_free(set);
     free(names);
     json_decref(index);
-    return status == MMOOD_OK ? status
-                              : mm_error_prefix(error, status, "model.safetensors.index.json");
+    return status;
 }
 
 static int ends_with(const char *text, const char *end) {
@@ -145,32 +151,44 @@ static mmood_status explain_nothing(const char *directory, mmood_error *error) {
     closedir(folder);
     if (best == kinds)
         return mm_error_set(error, MMOOD_ERROR_IO,
-                            "has neither model.safetensors nor model.safetensors.index.json");
+                            "has no weights: none of model.safetensors, "
+                            "open_clip_model.safetensors, pytorch_model.bin, each as one file or "
+                            "as shards with its .index.json, and open_clip_pytorch_model.bin");
     return mm_error_set(
         error, MMOOD_ERROR_UNSUPPORTED,
-        "has no model.safetensors, only \"%s\"; weights are read from model.safetensors, or from "
-        "shards named by model.safetensors.index.json: save the model again with transformers' "
-        "save_pretrained(..., safe_serialization=True)",
+        "has no model.safetensors or pytorch_model.bin, only \"%s\"; rename a safetensors file to "
+        "model.safetensors and a state dict of torch.save to pytorch_model.bin, or save the model "
+        "again with transformers' save_pretrained(..., safe_serialization=True)",
         found);
 }
 
 mmood_status mm_safetensors_open_directory(mm_safetensors **out, const char *directory,
                                            mmood_error *error) {
+    static const struct {
+        const char *name;
+        mm_shard_parser *parse;
+        int is_index;
+    } choices[] = {
+        {"model.safetensors", mm_shard_parse, 0},
+        {"model.safetensors.index.json", mm_shard_parse, 1},
+        {"open_clip_model.safetensors", mm_shard_parse, 0},
+        {"open_clip_model.safetensors.index.json", mm_shard_parse, 1},
+        {"pytorch_model.bin", mm_shard_parse_torch, 0},
+        {"pytorch_model.bin.index.json", mm_shard_parse_torch, 1},
+        {"open_clip_pytorch_model.bin", mm_shard_parse_torch, 0},
+    };
     *out = NULL;
-    char *file = mm_path_join(directory, "model.safetensors");
-    char *index = mm_path_join(directory, "model.safetensors.index.json");
-    mmood_status status;
-    if (!file || !index)
-        status = mm_error_set(error, MMOOD_ERROR_MEMORY, "no memory for a path");
-    else if (mm_file_exists(file)) {
-        status = mm_safetensors_open(out, file, error);
-        if (status != MMOOD_OK)
-            status = mm_error_prefix(error, status, "model.safetensors");
-    } else if (mm_file_exists(index))
-        status = open_index(out, directory, index, error);
-    else
-        status = explain_nothing(directory, error);
-    free(file);
-    free(index);
-    return status;
+    for (size_t i = 0; i < sizeof choices / sizeof *choices; i++) {
+        if (!mm_file_exists_in(directory, choices[i].name))
+            continue;
+        char *path = mm_path_join(directory, choices[i].name);
+        if (!path)
+            return mm_error_set(error, MMOOD_ERROR_MEMORY, "no memory for a path");
+        mmood_status status = choices[i].is_index
+                                  ? open_index(out, choices[i].parse, directory, path, error)
+                                  : open_one(out, choices[i].parse, path, error);
+        free(path);
+        return status == MMOOD_OK ? status : mm_error_prefix(error, status, "%s", choices[i].name);
+    }
+    return explain_nothing(directory, error);
 }

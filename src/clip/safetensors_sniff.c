@@ -28,13 +28,13 @@ const char *mm_safetensors_sniff(const uint8_t *data, size_t size) {
         starts(data, size, "<html") || starts(data, size, "<HTML"))
         return "an HTML page: the download got an error or login page; get the file itself";
     if (starts(data, size, "PK\003\004"))
-        return "a PyTorch zip file (.bin, .pt or .ckpt): convert it with transformers' "
-               "save_pretrained(..., safe_serialization=True)";
+        return "a PyTorch zip file (.bin, .pt or .ckpt): rename it to pytorch_model.bin";
     if (size >= 2 && data[0] == 0x80 && data[1] >= 2 && data[1] <= 5)
         return "a Python pickle (an old PyTorch file): convert it with transformers' "
                "save_pretrained(..., safe_serialization=True)";
     if (starts(data, size, "\x89HDF"))
-        return "an HDF5 file (TensorFlow weights): use the repository's model.safetensors";
+        return "an HDF5 file (TensorFlow weights): use the repository's model.safetensors or "
+               "pytorch_model.bin";
     if (starts(data, size, "GGUF"))
         return "a GGUF file: use the repository's model.safetensors";
     if (starts(data, size, "\x1f\x8b"))

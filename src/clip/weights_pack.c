@@ -58,8 +58,16 @@ static mmood_status convert(float *to, const mm_tensor *tensor, size_t first, si
     return MMOOD_OK;
 }
 
+/* Gives back pages of the file from element `first` on. A copy has no file to be read from again.
+ */
+static void forget_part(const mm_tensor *tensor, size_t first, size_t count) {
+    size_t size = mm_dtype_size(tensor->dtype);
+    if (!tensor->copied)
+        mm_map_forget(tensor->data + first * size, count * size);
+}
+
 static void forget(const mm_tensor *tensor) {
-    mm_map_forget(tensor->data, tensor->elements * mm_dtype_size(tensor->dtype));
+    forget_part(tensor, 0, tensor->elements);
 }
 
 static const mm_tensor *find(const job *j, const char *name) {
@@ -298,8 +306,7 @@ static mmood_status check_tokens(const mm_tensor *tensor, size_t slice, mmood_er
         status = convert(row, tensor, at, n, error);
         at += n;
     }
-    size_t size = mm_dtype_size(tensor->dtype);
-    mm_map_forget(tensor->data + slice * MM_SLICE * size, (end - slice * MM_SLICE) * size);
+    forget_part(tensor, slice * MM_SLICE, end - slice * MM_SLICE);
     return status;
 }
 

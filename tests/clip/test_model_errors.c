@@ -201,7 +201,7 @@ static void test_files(void **unused) {
     expect(MMOOD_ERROR_MISMATCH, "64 x 60");
     begin(NULL);
     change("config.json", "\"eos_token_id\": 2", "\"eos_token_id\": 7");
-    expect(MMOOD_ERROR_MISMATCH, "eos_token_id 7");
+    expect(MMOOD_ERROR_MISMATCH, "token 7 ends a text");
     begin(NULL);
     change("config.json", "\"vocab_size\": ", "\"vocab_size\": 1");
     expect(MMOOD_ERROR_FORMAT, "token_embedding");

@@ -268,10 +268,10 @@ static void test_shards(void **unused) {
     unlink("shards-test.tmp/model.safetensors.index.json");
     unlink("shards-test.tmp/one.safetensors");
     write_text("shards-test.tmp/another.safetensors", "x");
-    write_text("shards-test.tmp/pytorch_model.bin", "x");
+    write_text("shards-test.tmp/model.pt", "x");
     assert_int_equal(mm_safetensors_open_directory(&set, folder, &error), MMOOD_ERROR_UNSUPPORTED);
-    assert_non_null(strstr(error.message, "pytorch_model.bin"));
-    unlink("shards-test.tmp/pytorch_model.bin");
+    assert_non_null(strstr(error.message, "model.pt"));
+    unlink("shards-test.tmp/model.pt");
     unlink("shards-test.tmp/another.safetensors");
     assert_int_equal(mm_safetensors_open_directory(&set, folder, &error), MMOOD_ERROR_IO);
     rmdir(folder);
