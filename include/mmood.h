@@ -115,16 +115,26 @@ typedef enum mmood_filter {
     MMOOD_FILTER_BICUBIC = 3
 } mmood_filter;
 
-/* What preprocessor_config.json asks for. Steps in order: resize, centre crop, scale, normalise. */
+/* Where the middle is cut out when it does not divide evenly. */
+typedef enum mmood_crop_rule {
+    MMOOD_CROP_TRANSFORMERS = 0, /* offset rounded down; padding rounded up */
+    MMOOD_CROP_TORCHVISION       /* offset rounded to nearest, half to even; padding rounded down */
+} mmood_crop_rule;
+
+/* What preprocessor_config.json or open_clip_config.json asks for. Steps in order: resize, centre
+ * crop, scale, normalise. */
 typedef struct mmood_preprocess {
     int resize;        /* 1: resize */
     int shortest_edge; /* > 0: the shorter side becomes this, the longer int(this * long / short) */
-    int resize_width;  /* used if shortest_edge is 0: */
+    int longest_edge;  /* > 0 (shortest_edge is 0): the longer side becomes this, the shorter one
+                          this * short / long rounded to nearest */
+    int resize_width;  /* used if both are 0: */
     int resize_height; /*   resize to exactly this, without keeping the proportions */
     mmood_filter filter;
-    int center_crop; /* 1: cut the middle out, offset (n - crop) / 2; smaller pictures are padded
-                        with zeros, as Hugging Face does */
-    int crop_width;  /* the width and height the model sees, in pixels */
+    int center_crop; /* 1: cut the middle out, offset (n - crop) / 2; smaller images are padded */
+    mmood_crop_rule crop_rule;
+    int fill;       /* value of the padding, 0 to 255 in all channels */
+    int crop_width; /* the width and height the model sees, in pixels */
     int crop_height;
     float rescale_factor; /* usually 1/255; 0 if do_rescale is false */
     float mean[3];        /* per channel R, G, B; 0 and 1 if do_normalize is false */
@@ -181,24 +191,30 @@ MMOOD_API mmood_model_options mmood_model_options_default(void);
 
 typedef struct mmood_model mmood_model;
 
-/* One tower's shape, from config.json. */
+/* One tower's shape. */
 typedef struct mmood_tower_info {
-    int width;              /* hidden_size */
-    int layers;             /* num_hidden_layers */
-    int heads;              /* num_attention_heads */
-    int mlp_width;          /* intermediate_size */
-    const char *activation; /* "quick_gelu", "gelu" or "gelu_new"; static */
+    const char *family;     /* "ViT", "EfficientNet-Lite", "FastViT", "transformer"; static */
+    const char *trunk;      /* timm's name of the tower, such as "tf_efficientnet_lite0"; "": it has
+                               none. Owned by the model */
+    int width;              /* hidden_size; of a convolutional tower the last number of channels */
+    int layers;             /* num_hidden_layers; blocks of a convolutional tower */
+    int heads;              /* num_attention_heads; 0 for a convolutional tower */
+    int mlp_width;          /* intermediate_size; 0 for a convolutional tower */
+    const char *activation; /* "quick_gelu", "gelu", "gelu_new" or "relu6"; static */
     double layer_norm_eps;
 } mmood_tower_info;
 
 typedef struct mmood_model_info {
-    int dimension;  /* of an embedding: projection_dim */
-    int image_size; /* pixels a side that the vision tower takes */
-    int patch_size;
-    int patches;    /* of a picture: (image_size / patch_size) squared, rounded down before */
-    int vocabulary; /* number of token ids */
-    int context;    /* longest text in tokens, BOS and EOT included: 77 */
-    int eot_rule; /* 0: pool at the largest id (old configs, eos_token_id 2); 1: at the first eos */
+    int dimension;     /* of an embedding: projection_dim */
+    int image_size;    /* pixels a side that the vision tower takes */
+    int patch_size;    /* of a convolutional tower: pixels a side per pixel of its last map */
+    int patches;       /* of an image, of which it has features: (image_size / patch_size) squared,
+                          rounded down before, or up if the tower is convolutional */
+    int vocabulary;    /* number of token ids */
+    int context;       /* longest text in tokens, BOS and EOT included: 77 */
+    int eot_rule;      /* the token whose feature is the embedding. 0: the largest id (old configs,
+                          eos_token_id 2); 1: the first eos; 2: the first token; 3: the last */
+    int bidirectional; /* 1: every token of a text sees all others, padding included */
     int eos_token_id;
     double logit_scale; /* exp of the stored logarithm; about 100 for trained CLIP */
     mmood_tower_info vision;
@@ -216,10 +232,11 @@ typedef struct mmood_model_info {
     uint64_t weight_bytes;   /* memory held by packed weights */
 } mmood_model_info;
 
-/* Opens a Hugging Face CLIP directory: config.json, preprocessor_config.json, tokenizer.json or
- * vocab.json + merges.txt, and weights: model.safetensors, open_clip_model.safetensors,
- * pytorch_model.bin, each as one file or as shards with its .index.json, or
- * open_clip_pytorch_model.bin; the first that exists in this order. Nothing in a .bin is executed.
+/* Opens a CLIP directory: config.json and preprocessor_config.json as transformers saves them, or
+ * open_clip_config.json in their place; tokenizer.json or vocab.json + merges.txt; and weights:
+ * model.safetensors, open_clip_model.safetensors, pytorch_model.bin, each as one file or as shards
+ * with its .index.json, or open_clip_pytorch_model.bin; the first that exists in this order. Nothing
+ * in a .bin is executed.
  * `options` may be NULL. The caller frees `*out`, after all sessions on it. */
 MMOOD_API mmood_status mmood_model_open(mmood_model **out, const char *directory,
                                         const mmood_model_options *options, mmood_error *error);

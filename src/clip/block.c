@@ -3,15 +3,25 @@
  * after it; unless the features of all rows are asked for, which leave out its attention. */
 #include "clip/block.h"
 
+#include "clip/tower.h"
+
 #include <string.h>
+
+void mm_tower_measure(mm_needs *needs, const mm_tower_config *config, int bf16, size_t rows) {
+    size_t width = (size_t)config->width, size = mm_activation_size(bf16);
+    *needs = (mm_needs){.x = rows * width * sizeof(float),
+                        .h = rows * width * size,
+                        .qkv = rows * 3 * width * size,
+                        .mlp = rows * (size_t)config->mlp_width * size,
+                        .pooled = rows * width * sizeof(float)};
+}
 
 void mm_lane_share(size_t *first, size_t *last, const mm_lane *lane, size_t count) {
     *first = count * (size_t)lane->rank / (size_t)lane->size;
     *last = count * (size_t)(lane->rank + 1) / (size_t)lane->size;
 }
 
-/* A failed lane still meets the others here, so that none waits for ever. */
-static void meet(const mm_lane *lane) {
+void mm_lane_meet(const mm_lane *lane) {
     if (lane->size > 1)
         mm_barrier_wait(lane->barrier);
 }
@@ -19,7 +29,7 @@ static void meet(const mm_lane *lane) {
 /* Where lanes share outputs, one needs after each product what the others made of it. */
 static void meet_by_outputs(const mm_lane *lane) {
     if (lane->by_outputs)
-        meet(lane);
+        mm_lane_meet(lane);
 }
 
 /* `outputs` of a dense layer for `rows` rows; x and y are where the first row begins. */
@@ -68,7 +78,7 @@ static void dense(mm_lane *lane, const mm_matrix *matrix, mm_post post, const vo
     if (lane->status == MMOOD_OK && from < to)
         run_dense(lane, matrix, mm_matrix_share(matrix, from, to), post, x, y, y_bf16,
                   last - first);
-    meet(lane);
+    mm_lane_meet(lane);
 }
 
 /* Layer norm of rows first .. last of `x` into the same rows of `out`. */
@@ -121,6 +131,8 @@ static mm_post activation_post(mm_activation activation) {
         return MM_POST_GELU;
     case MM_ACT_GELU_NEW:
         return MM_POST_GELU_NEW;
+    case MM_ACT_RELU6:
+        return MM_POST_RELU6;
     }
     return MM_POST_NONE;
 }
@@ -167,28 +179,72 @@ static void pool(const mm_lane *lane, size_t width, const mm_item *items, size_t
                width * sizeof *act->x);
 }
 
-void mm_tower_run(mm_lane *lane, const mm_tower *tower, const mm_item *items, size_t count,
-                  int causal) {
+/* All layers; with `pooled_only` the last one leaves nothing but the pooled rows, in `pooled`. */
+static void run_layers(mm_lane *lane, const mm_tower *tower, const mm_item *items, size_t count,
+                       int causal, int pooled_only) {
     const mm_activations *act = lane->activations;
     size_t first, last;
     share_rows(&first, &last, lane, count_rows(items, count));
     meet_by_outputs(lane); /* with the rows that the others put into x */
     for (int i = 0; i < tower->config.layers; i++) {
         const mm_block *block = &tower->blocks[i];
-        int final = i + 1 == tower->config.layers;
+        int final = pooled_only && i + 1 == tower->config.layers;
         norm(lane, lane->normed, act->x, &block->norm1, tower, first, last);
         dense(lane, block->qkv, MM_POST_NONE, lane->normed, act->qkv, lane->bf16, first, last);
         if (!lane->by_outputs)
-            meet(lane); /* attention reads all rows, and its output replaces h */
+            mm_lane_meet(lane); /* attention reads all rows, and its output replaces h */
         attend(lane, tower, items, count, causal, final);
         if (final) {
             pool(lane, (size_t)tower->config.width, items, count);
             share_rows(&first, &last, lane, count);
         }
-        meet(lane); /* the rest reads all heads */
+        mm_lane_meet(lane); /* the rest reads all heads */
         finish_layer(lane, tower, block, final ? act->pooled : act->x, first, last);
     }
-    project(lane, tower, act->pooled, first, last);
+}
+
+void mm_tower_run(mm_lane *lane, const mm_tower *tower, const mm_item *items, size_t count,
+                  int causal) {
+    size_t first, last;
+    run_layers(lane, tower, items, count, causal, 1);
+    share_rows(&first, &last, lane, count);
+    project(lane, tower, lane->activations->pooled, first, last);
+}
+
+/* The mean of an item's rows but the first, of which the last norm is taken before or after. */
+static void average_item(const mm_lane *lane, const mm_tower *tower, const mm_item *item,
+                         float *mean, int norm_after_pool) {
+    size_t width = (size_t)tower->config.width, rows = item->tokens - 1;
+    float eps = (float)tower->config.layer_norm_eps;
+    float *x = lane->activations->x + (item->first + 1) * width;
+    if (!norm_after_pool)
+        lane->kernels->layer_norm(x, 0, x, tower->last.weight, tower->last.bias, rows, width, eps);
+    memset(mean, 0, width * sizeof *mean);
+    for (size_t row = 0; row < rows; row++)
+        for (size_t i = 0; i < width; i++)
+            mean[i] += x[row * width + i];
+    for (size_t i = 0; i < width; i++)
+        mean[i] /= (float)rows;
+    if (norm_after_pool)
+        lane->kernels->layer_norm(mean, 0, mean, tower->last.weight, tower->last.bias, 1, width,
+                                  eps);
+}
+
+void mm_tower_run_mean(mm_lane *lane, const mm_tower *tower, const mm_item *items, size_t count,
+                       int norm_after_pool) {
+    const mm_activations *act = lane->activations;
+    size_t width = (size_t)tower->config.width, size = mm_activation_size(lane->bf16), first, last;
+    run_layers(lane, tower, items, count, 0, 0);
+    mm_lane_meet(lane); /* an item's rows may be others' */
+    mm_lane_share(&first, &last, lane, count);
+    for (size_t j = first; j < last && lane->status == MMOOD_OK; j++) {
+        float *mean = act->pooled + j * width;
+        average_item(lane, tower, &items[j], mean, norm_after_pool);
+        lane->kernels->convert((char *)act->h + j * width * size, lane->bf16, mean, width);
+    }
+    mm_lane_meet(lane);
+    share_rows(&first, &last, lane, count);
+    dense(lane, tower->projection, MM_POST_NONE, act->h, act->embedding, 0, first, last);
 }
 
 /* The values that the last layer computed for this lane's share of `count` rows, to the same rows
@@ -205,7 +261,7 @@ void mm_tower_run_values(mm_lane *lane, const mm_tower *tower, const mm_item *it
     const mm_activations *act = lane->activations;
     size_t rows = count_rows(items, count), first, last;
     share_rows(&first, &last, lane, rows);
-    meet(lane); /* h, mlp and embedding still hold the pooled rows of other lanes */
+    mm_lane_meet(lane); /* h, mlp and embedding still hold the pooled rows of other lanes */
     copy_values(lane, (size_t)tower->config.width, rows);
     meet_by_outputs(lane);
     finish_layer(lane, tower, &tower->blocks[tower->config.layers - 1], act->x, first, last);

@@ -56,6 +56,10 @@ typedef struct mm_lane {
 /* This lane's share of `count` things: *first .. *last. */
 void mm_lane_share(size_t *first, size_t *last, const mm_lane *lane, size_t count);
 
+/* Waits for the other lanes of a team. A failed lane still meets the others, so that none waits for
+ * ever. */
+void mm_lane_meet(const mm_lane *lane);
+
 /* A dense layer on rows first .. last of `x` into the same rows of `y`; does nothing after a
  * failure. */
 void mm_lane_dense(mm_lane *lane, const mm_matrix *matrix, mm_post post, const void *x, void *y,
@@ -67,10 +71,19 @@ void mm_lane_dense(mm_lane *lane, const mm_matrix *matrix, mm_post post, const v
 void mm_tower_run(mm_lane *lane, const mm_tower *tower, const mm_item *items, size_t count,
                   int causal);
 
-/* Goes on after mm_tower_run on the same items, when this lane has read its share of the
- * embeddings: the features of all rows by the last layer's value path, in which each row attends to
- * itself alone. activations->embedding becomes [rows, dimension], not yet of unit length; each lane
- * leaves its share of the rows there. All lanes of a team call it together. */
+/* The same with the mean of an item's rows but the first in place of the pooled row, and the last
+ * norm taken of all rows or, if norm_after_pool, of the mean. Never causal. */
+void mm_tower_run_mean(mm_lane *lane, const mm_tower *tower, const mm_item *items, size_t count,
+                       int norm_after_pool);
+
+/* The memory that layers need for `rows` rows, but for the embedding and scratch. */
+typedef struct mm_needs mm_needs;
+void mm_tower_measure(mm_needs *needs, const mm_tower_config *config, int bf16, size_t rows);
+
+/* Continues after mm_tower_run or mm_tower_run_mean on the same items, when this lane has read its
+ * share of the embeddings: the features of all rows by the last layer's value path, in which each
+ * row attends to itself alone. activations->embedding becomes [rows, dimension], not yet of unit
+ * length; each lane leaves its share of the rows there. All lanes of a team call it together. */
 void mm_tower_run_values(mm_lane *lane, const mm_tower *tower, const mm_item *items, size_t count);
 
 #endif

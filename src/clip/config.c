@@ -1,9 +1,11 @@
-/* config.c - reading config.json with transformers' defaults (configuration_clip.py). */
+/* config.c - reading config.json with transformers' defaults (configuration_clip.py), and finding
+ * which configuration a directory has. */
 #include "clip/config.h"
 
 #include "base/error.h"
 #include "base/file.h"
 #include "base/json.h"
+#include "clip/tower.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -11,20 +13,12 @@
 enum { MAX_CONFIG = 16 << 20 };
 
 const char *mm_activation_name(mm_activation activation) {
-    static const char *const names[] = {"quick_gelu", "gelu", "gelu_new"};
+    static const char *const names[] = {"quick_gelu", "gelu", "gelu_new", "relu6"};
     return names[activation];
 }
 
-/* An object to read from: a tower's, or the top level. transformers takes a tower's settings from
- * its own object only. */
-typedef struct source {
-    const json_t *object;
-    const char *name; /* for messages; "" for the top level */
-} source;
-
-/* A whole number of `least` to `most`, or `absent` if the key is not there. */
-static mmood_status read_int(int *out, const source *from, const char *key, int absent, int least,
-                             int most, mmood_error *error) {
+mmood_status mm_config_int(int *out, const mm_config_source *from, const char *key, int absent,
+                           int least, int most, mmood_error *error) {
     const json_t *value = json_object_get(from->object, key);
     *out = absent;
     if (!value || json_is_null(value))
@@ -38,7 +32,8 @@ static mmood_status read_int(int *out, const source *from, const char *key, int 
     return MMOOD_OK;
 }
 
-static mmood_status read_activation(mm_activation *out, const source *from, mmood_error *error) {
+static mmood_status read_activation(mm_activation *out, const mm_config_source *from,
+                                    mmood_error *error) {
     const json_t *value = json_object_get(from->object, "hidden_act");
     const char *name = value ? json_string_value(value) : "quick_gelu";
     if (name && strcmp(name, "quick_gelu") == 0)
@@ -55,23 +50,42 @@ static mmood_status read_activation(mm_activation *out, const source *from, mmoo
     return MMOOD_OK;
 }
 
-static mmood_status read_tower(mm_tower_config *out, const source *from, int width, int mlp,
-                               int heads, mmood_error *error) {
-    mmood_status status = read_int(&out->width, from, "hidden_size", width, 1, 1 << 16, error);
+mmood_status mm_config_check_tower(const mm_tower_config *tower, const char *name,
+                                   mmood_error *error) {
+    if (tower->width % tower->heads == 0)
+        return MMOOD_OK;
+    return mm_error_set(error, MMOOD_ERROR_FORMAT,
+                        "%s: the width %d is not a multiple of the number of heads %d", name,
+                        tower->width, tower->heads);
+}
+
+mmood_status mm_config_check_patches(int image_size, int patch_size, mmood_error *error) {
+    if (patch_size > image_size)
+        return mm_error_set(error, MMOOD_ERROR_FORMAT, "patch_size %d is larger than image_size %d",
+                            patch_size, image_size);
+    if (image_size / patch_size > 128)
+        return mm_error_set(error, MMOOD_ERROR_LIMIT,
+                            "image_size %d with patch_size %d gives more than 128 x 128 patches",
+                            image_size, patch_size);
+    return MMOOD_OK;
+}
+
+static mmood_status read_tower(mm_tower_config *out, const mm_config_source *from, int width,
+                               int mlp, int heads, mmood_error *error) {
+    mmood_status status = mm_config_int(&out->width, from, "hidden_size", width, 1, 1 << 16, error);
     if (status == MMOOD_OK)
-        status = read_int(&out->mlp_width, from, "intermediate_size", mlp, 1, 1 << 18, error);
+        status = mm_config_int(&out->mlp_width, from, "intermediate_size", mlp, 1, 1 << 18, error);
     if (status == MMOOD_OK)
-        status = read_int(&out->layers, from, "num_hidden_layers", 12, 1, 1000, error);
+        status = mm_config_int(&out->layers, from, "num_hidden_layers", 12, 1, 1000, error);
     if (status == MMOOD_OK)
-        status = read_int(&out->heads, from, "num_attention_heads", heads, 1, 1024, error);
+        status = mm_config_int(&out->heads, from, "num_attention_heads", heads, 1, 1024, error);
     if (status == MMOOD_OK)
         status = read_activation(&out->activation, from, error);
     if (status != MMOOD_OK)
         return status;
-    if (out->width % out->heads != 0)
-        return mm_error_set(error, MMOOD_ERROR_FORMAT,
-                            "%s: hidden_size %d is not a multiple of num_attention_heads %d",
-                            from->name, out->width, out->heads);
+    status = mm_config_check_tower(out, from->name, error);
+    if (status != MMOOD_OK)
+        return status;
     const json_t *eps = json_object_get(from->object, "layer_norm_eps");
     out->layer_norm_eps = eps ? json_number_value(eps) : 1e-5;
     if ((eps && !json_is_number(eps)) || !(out->layer_norm_eps > 0) || out->layer_norm_eps > 1)
@@ -85,8 +99,7 @@ static mmood_status check_type(const json_t *config, mmood_error *error) {
     if (json_object_get(config, "model_cfg") || json_object_get(config, "embed_dim"))
         return mm_error_set(
             error, MMOOD_ERROR_UNSUPPORTED,
-            "this is an open_clip configuration; mmood reads Hugging Face CLIP models: "
-            "take the repository's Hugging Face version, or convert it");
+            "this is an open_clip configuration, which belongs into open_clip_config.json");
     if (type && (strcmp(type, "clip_text_model") == 0 || strcmp(type, "clip_vision_model") == 0))
         return mm_error_set(error, MMOOD_ERROR_UNSUPPORTED,
                             "model_type is \"%s\": only %s half of a CLIP model; both are needed",
@@ -123,40 +136,38 @@ static mmood_status tower_object(json_t **out, const json_t *config, const char 
 
 static mmood_status read_all(mm_clip_config *out, const json_t *config, const json_t *text_object,
                              const json_t *vision_object, mmood_error *error) {
-    source top = {config, ""};
-    source text = {text_object, "text_config"};
-    source vision = {vision_object, "vision_config"};
+    mm_config_source top = {config, ""};
+    mm_config_source text = {text_object, "text_config"};
+    mm_config_source vision = {vision_object, "vision_config"};
     mmood_status status = read_tower(&out->text, &text, 512, 2048, 8, error);
     if (status == MMOOD_OK)
         status = read_tower(&out->vision, &vision, 768, 3072, 12, error);
     if (status == MMOOD_OK)
-        status = read_int(&out->dimension, &top, "projection_dim", 512, 1, 1 << 16, error);
+        status = mm_config_int(&out->dimension, &top, "projection_dim", 512, 1, 1 << 16, error);
     if (status == MMOOD_OK)
-        status = read_int(&out->vocabulary, &text, "vocab_size", 49408, 3, 1 << 24, error);
+        status = mm_config_int(&out->vocabulary, &text, "vocab_size", 49408, 3, 1 << 24, error);
     if (status == MMOOD_OK)
-        status = read_int(&out->context, &text, "max_position_embeddings", 77, 2, 1 << 14, error);
+        status =
+            mm_config_int(&out->context, &text, "max_position_embeddings", 77, 2, 1 << 14, error);
     if (status == MMOOD_OK)
-        status = read_int(&out->eos_token_id, &text, "eos_token_id", 49407, 0, 1 << 24, error);
+        status = mm_config_int(&out->eos_token_id, &text, "eos_token_id", 49407, 0, 1 << 24, error);
     if (status == MMOOD_OK)
-        status = read_int(&out->image_size, &vision, "image_size", 224, 1, 1 << 14, error);
+        status = mm_config_int(&out->image_size, &vision, "image_size", 224, 1, 1 << 14, error);
     if (status == MMOOD_OK)
-        status = read_int(&out->patch_size, &vision, "patch_size", 32, 1, 1 << 12, error);
+        status = mm_config_int(&out->patch_size, &vision, "patch_size", 32, 1, 1 << 12, error);
     if (status == MMOOD_OK)
-        status = read_int(&out->channels, &vision, "num_channels", 3, 1, 64, error);
+        status = mm_config_int(&out->channels, &vision, "num_channels", 3, 1, 64, error);
     if (status != MMOOD_OK)
         return status;
     if (out->channels != 3)
         return mm_error_set(error, MMOOD_ERROR_UNSUPPORTED,
                             "vision_config.num_channels is %d; pictures have 3", out->channels);
-    if (out->patch_size > out->image_size)
-        return mm_error_set(error, MMOOD_ERROR_FORMAT,
-                            "vision_config.patch_size %d is larger than image_size %d",
-                            out->patch_size, out->image_size);
-    if (out->image_size / out->patch_size > 128)
-        return mm_error_set(error, MMOOD_ERROR_LIMIT,
-                            "image_size %d with patch_size %d gives more than 128 x 128 patches",
-                            out->image_size, out->patch_size);
-    return MMOOD_OK;
+    out->vision_family = &mm_vit;
+    out->text_family = &mm_text_transformer;
+    out->pre_norm = 1;
+    out->text_pooling = out->eos_token_id == 2 ? MM_TEXT_POOL_LARGEST : MM_TEXT_POOL_EOS;
+    status = mm_config_check_patches(out->image_size, out->patch_size, error);
+    return status == MMOOD_OK ? status : mm_error_prefix(error, status, "vision_config");
 }
 
 mmood_status mm_clip_config_parse(mm_clip_config *out, const void *data, size_t size,
@@ -182,22 +193,19 @@ mmood_status mm_clip_config_parse(mm_clip_config *out, const void *data, size_t 
     return status;
 }
 
-mmood_status mm_clip_config_load(mm_clip_config *out, const char *directory, mmood_error *error) {
-    static const char name[] = "config.json";
+mmood_status mm_clip_config_load(mm_clip_config *out, mmood_preprocess *preprocess,
+                                 const char **name, const char *directory, mmood_error *error) {
+    static const char ours[] = "config.json", open_clip[] = "open_clip_config.json";
+    int by_open_clip =
+        !mm_file_exists_in(directory, ours) && mm_file_exists_in(directory, open_clip);
     uint8_t *data;
     size_t size;
-    mmood_status status = mm_file_read_in(&data, &size, directory, name, MAX_CONFIG, error);
-    if (status == MMOOD_OK) {
-        status = mm_clip_config_parse(out, data, size, error);
-        free(data);
-        return status == MMOOD_OK ? status : mm_error_prefix(error, status, "%s", name);
-    }
-    /* open_clip's own repositories have another file in its place */
-    if (!mm_file_exists_in(directory, name) &&
-        mm_file_exists_in(directory, "open_clip_config.json"))
-        return mm_error_set(error, MMOOD_ERROR_UNSUPPORTED,
-                            "has open_clip_config.json but no config.json, so it is an open_clip "
-                            "model; mmood reads Hugging Face CLIP models: take the repository's "
-                            "Hugging Face version, or convert it");
-    return status;
+    *name = by_open_clip ? open_clip : ours;
+    mmood_status status = mm_file_read_in(&data, &size, directory, *name, MAX_CONFIG, error);
+    if (status != MMOOD_OK)
+        return status;
+    status = by_open_clip ? mm_open_clip_config_parse(out, preprocess, data, size, error)
+                          : mm_clip_config_parse(out, data, size, error);
+    free(data);
+    return status == MMOOD_OK ? status : mm_error_prefix(error, status, "%s", *name);
 }

@@ -90,6 +90,8 @@ static inline __attribute__((always_inline)) __m512 after(__m512 y, mm_post post
         return y * normal(y);
     if (post == MM_POST_GELU_NEW) /* (1 + tanh(z)) / 2 = sigmoid(2 z) */
         return y * sigmoid(1.59576912f * (y + 0.044715f * y * y * y));
+    if (post == MM_POST_RELU6)
+        return _mm512_min_ps(_mm512_max_ps(y, _mm512_setzero_ps()), splat(6.0f));
     return y;
 }
 
@@ -140,6 +142,9 @@ static void finish(const mm_finish *f) {
             break;
         case MM_POST_GELU_NEW:
             finish_row(f, row, MM_POST_GELU_NEW);
+            break;
+        case MM_POST_RELU6:
+            finish_row(f, row, MM_POST_RELU6);
             break;
         }
 }

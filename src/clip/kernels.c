@@ -47,3 +47,8 @@ size_t mm_attention_scratch(size_t tokens, size_t head_size) {
                   MM_TILE_ROWS * (padded + padded + head_pairs + 2 * head_pairs);
     return most(f32, bf16);
 }
+
+size_t mm_depth_scratch(size_t side, size_t outputs, size_t kernel) {
+    size_t stride = (outputs + MM_MOST_LANES - 1) / MM_MOST_LANES * MM_MOST_LANES;
+    return kernel * (side + 2 * kernel) * stride;
+}

@@ -50,11 +50,40 @@ typedef struct mm_finish {
     int y_bf16;
 } mm_finish;
 
+/* Some rows of a depthwise convolution over a map [side, side, inputs]: each output channel comes
+ * from one input channel, outputs / inputs of them from the same. */
+typedef struct mm_depth {
+    const void *x; /* [side, side, inputs] bf16 if x_bf16, else f32 */
+    int x_bf16;
+    size_t side;
+    size_t inputs;
+    const float *weights; /* [kernel * kernel + 1, stride]: taps, then the bias */
+    size_t outputs;
+    size_t stride; /* outputs rounded up to MM_MOST_LANES; zeros after them */
+    size_t kernel;
+    size_t step;        /* from one output to the next */
+    size_t pad;         /* rows and columns of zeros before the map; after it as many as it takes */
+    size_t first, last; /* rows of the result to compute */
+    size_t result_side;
+    mm_post post; /* NONE, GELU or RELU6 */
+    void *y;      /* [result_side, result_side, outputs] bf16 if y_bf16, else f32 */
+    int y_bf16;
+    float *scratch; /* mm_depth_scratch() floats, 64-byte aligned */
+} mm_depth;
+
+/* Floats that one call needs. */
+size_t mm_depth_scratch(size_t side, size_t outputs, size_t kernel);
+
 typedef struct mm_kernels {
     /* out = (x - mean) / sqrt(variance + eps) * weight + bias for each of `rows` rows of `width`
      * (biased variance). `out` is bf16 if out_bf16, else f32, and may be `x` itself. */
     void (*layer_norm)(void *out, int out_bf16, const float *x, const float *weight,
                        const float *bias, size_t rows, size_t width, float eps);
+
+    /* `count` numbers to bf16 if out_bf16, else copied. */
+    void (*convert)(void *out, int out_bf16, const float *x, size_t count);
+
+    void (*depth)(const mm_depth *depth);
 
     void (*attention)(const mm_attention *attention); /* f32 */
 

@@ -174,4 +174,7 @@ static void attention(const mm_attention *a) {
     }
 }
 
-const mm_kernels MM_KERNELS = {layer_norm, attention, MM_ATTENTION_BF16, MM_QUANTIZE, MM_FINISH};
+#include "clip/kernels_depth.h"
+
+const mm_kernels MM_KERNELS = {layer_norm,        convert,     depth,    attention,
+                               MM_ATTENTION_BF16, MM_QUANTIZE, MM_FINISH};

@@ -1,6 +1,6 @@
-/* model.c - opening a Hugging Face CLIP directory: configurations, tokenizer, weights, and what
- * must fit together. */
-#include "clip/model.h"
+/* model.c - opening a CLIP directory: configurations, tokenizer, weights, and what must fit
+ * together. */
+#include "clip/tower.h"
 
 #include "base/buffer.h"
 #include "base/cpus.h"
@@ -65,24 +65,22 @@ static mmood_status check_fit(const mmood_model *model, mmood_error *error) {
     if (pre->crop_width != config->image_size || pre->crop_height != config->image_size)
         return mm_error_set(
             error, MMOOD_ERROR_MISMATCH,
-            "%s makes pictures of %d x %d pixels; the vision tower of config.json takes "
-            "%d x %d",
-            model->preprocess_source, pre->crop_width, pre->crop_height, config->image_size,
-            config->image_size);
+            "%s makes images of %d x %d pixels; the vision tower of %s takes %d x %d",
+            model->preprocess_source, pre->crop_width, pre->crop_height, model->config_name,
+            config->image_size, config->image_size);
     size_t vocabulary = mm_tokenizer_vocabulary(model->tokenizer);
     if (vocabulary > (size_t)config->vocabulary)
         return mm_error_set(
             error, MMOOD_ERROR_MISMATCH,
-            "the tokenizer has ids up to %zu; config.json says vocab_size %d, so some "
-            "have no embedding",
-            vocabulary - 1, config->vocabulary);
+            "the tokenizer has ids up to %zu; %s says vocab_size %d, so some have no embedding",
+            vocabulary - 1, model->config_name, config->vocabulary);
     uint32_t eot = mm_tokenizer_eot(model->tokenizer);
-    if (config->eos_token_id != 2 && (uint32_t)config->eos_token_id != eot)
+    if (config->text_pooling == MM_TEXT_POOL_EOS && (uint32_t)config->eos_token_id != eot)
         return mm_error_set(
             error, MMOOD_ERROR_MISMATCH,
-            "config.json says eos_token_id %d; the tokenizer ends texts with %u, so "
-            "texts would be pooled in the wrong place",
-            config->eos_token_id, (unsigned)eot);
+            "%s says that token %d ends a text; the tokenizer ends texts with %u, so texts would "
+            "be pooled in the wrong place",
+            model->config_name, config->eos_token_id, (unsigned)eot);
     return MMOOD_OK;
 }
 
@@ -117,6 +115,12 @@ static mmood_status make_fingerprint(mmood_model *model, mmood_error *error) {
                      p->crop_width, p->crop_height, (double)p->rescale_factor);
     for (int i = 0; i < 3; i++)
         mm_buffer_printf(&text, " %.9g %.9g", (double)p->mean[i], (double)p->std[i]);
+    if (c->text.naming == MM_NAMING_OPEN_CLIP)
+        mm_buffer_printf(&text, " open_clip %s %d %d %d %d %d %d %d %d %d %d %d %d %d", c->trunk,
+                         (int)c->head, c->head_bias, c->pre_norm, (int)c->pooling,
+                         c->norm_after_pool, c->vision.layer_scale, c->text.layer_scale,
+                         c->bidirectional, (int)c->text_pooling, c->text_projection_bias,
+                         p->longest_edge, (int)p->crop_rule, p->fill);
     if (text.failed) {
         mm_buffer_free(&text);
         return mm_error_set(error, MMOOD_ERROR_MEMORY, "no memory for the fingerprint");
@@ -181,8 +185,10 @@ mmood_status mmood_model_open(mmood_model **out, const char *directory,
     mmood_status status = choose_precision(model, chosen.precision, error);
     model->bf16 = model->precision != MMOOD_PRECISION_F32 && mm_engine_has_bf16();
     if (status == MMOOD_OK)
-        status = mm_clip_config_load(&model->config, directory, error);
-    if (status == MMOOD_OK)
+        status = mm_clip_config_load(&model->config, &model->preprocess, &model->config_name,
+                                     directory, error);
+    model->preprocess_source = model->config_name;
+    if (status == MMOOD_OK && model->config.text.naming == MM_NAMING_TRANSFORMERS)
         status = mm_preprocess_load(&model->preprocess, &model->preprocess_source, directory,
                                     model->config.image_size, error);
     if (status == MMOOD_OK)
@@ -205,8 +211,11 @@ mmood_status mmood_model_open(mmood_model **out, const char *directory,
     return status;
 }
 
-static mmood_tower_info describe_tower(const mm_tower_config *config) {
-    mmood_tower_info info = {config->width,
+static mmood_tower_info describe_tower(const char *family, const char *trunk,
+                                       const mm_tower_config *config) {
+    mmood_tower_info info = {family,
+                             trunk,
+                             config->width,
                              config->layers,
                              config->heads,
                              config->mlp_width,
@@ -221,14 +230,15 @@ void mmood_model_describe(const mmood_model *model, mmood_model_info *out) {
     out->dimension = config->dimension;
     out->image_size = config->image_size;
     out->patch_size = config->patch_size;
-    out->patches = (int)mm_model_vision_tokens(model) - 1;
+    out->patches = (int)config->vision_family->patches(config);
     out->vocabulary = config->vocabulary;
     out->context = config->context;
-    out->eot_rule = config->eos_token_id == 2 ? 0 : 1;
+    out->eot_rule = (int)config->text_pooling;
+    out->bidirectional = config->bidirectional;
     out->eos_token_id = config->eos_token_id;
     out->logit_scale = exp((double)model->weights->logit_scale);
-    out->vision = describe_tower(&config->vision);
-    out->text = describe_tower(&config->text);
+    out->vision = describe_tower(config->vision_family->name, config->trunk, &config->vision);
+    out->text = describe_tower(config->text_family->name, "", &config->text);
     out->preprocess = model->preprocess;
     out->preprocess_source = model->preprocess_source;
     out->precision = model->precision;

@@ -10,6 +10,7 @@
 
 struct mmood_model {
     mm_clip_config config;
+    const char *config_name; /* of the file that it is from; static */
     mmood_preprocess preprocess;
     const char *preprocess_source; /* the file's name; "" if there was none */
     mmood_precision precision;     /* F32, BF16 or INT8 */
@@ -25,17 +26,5 @@ struct mmood_model {
     char fingerprint[65];
     char *path;
 };
-
-/* Rows of the vision tower: the class row and one a patch. */
-size_t mm_model_vision_tokens(const mmood_model *model);
-
-/* Where a text is pooled: the index of EOT by the model's rule. */
-size_t mm_model_eot_position(const mmood_model *model, const uint32_t *ids, size_t count);
-
-/* Fill this lane's rows of x for its chunk: patches or tokens plus positions. */
-void mm_vision_embed(mm_lane *lane, const mmood_model *model, const uint8_t *const *crops,
-                     const mm_item *items, size_t count);
-void mm_text_embed(mm_lane *lane, const mmood_model *model, const uint32_t *ids,
-                   const mm_item *items, size_t count);
 
 #endif

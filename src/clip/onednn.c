@@ -148,11 +148,13 @@ static dnnl_status_t make_attr(dnnl_primitive_attr_t *out, mm_post post) {
     if (!status && post == MM_POST_ADD)
         status = post_sum(ops);
     if (!status && post == MM_POST_QUICK_GELU)
-        status = post_eltwise(ops, dnnl_eltwise_swish, 1.702f);
+        status = post_eltwise(ops, dnnl_eltwise_swish, 1.702f, 0.0f);
     if (!status && post == MM_POST_GELU)
-        status = post_eltwise(ops, dnnl_eltwise_gelu_erf, 0.0f);
+        status = post_eltwise(ops, dnnl_eltwise_gelu_erf, 0.0f, 0.0f);
     if (!status && post == MM_POST_GELU_NEW)
-        status = post_eltwise(ops, dnnl_eltwise_gelu_tanh, 0.0f);
+        status = post_eltwise(ops, dnnl_eltwise_gelu_tanh, 0.0f, 0.0f);
+    if (!status && post == MM_POST_RELU6)
+        status = post_eltwise(ops, dnnl_eltwise_clip, 0.0f, 6.0f);
     if (!status)
         status = dnnl_primitive_attr_set_post_ops(*out, ops);
     if (ops)

@@ -121,7 +121,8 @@ typedef enum mm_post {
     MM_POST_ADD,        /* added to what y holds (f32 only) */
     MM_POST_QUICK_GELU, /* x * sigmoid(1.702 x) */
     MM_POST_GELU,       /* x * Phi(x) */
-    MM_POST_GELU_NEW    /* its tanh approximation */
+    MM_POST_GELU_NEW,   /* its tanh approximation */
+    MM_POST_RELU6       /* x limited to 0 .. 6 */
 } mm_post;
 
 /* Bytes of an activation: what products take and give, INT8 apart. */

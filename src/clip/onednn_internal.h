@@ -85,8 +85,9 @@ static inline void desc_layout(mm_layout *out, mm_desc_ref desc) {
     out->order = order ? *order : NULL;
 }
 
-static inline dnnl_status_t post_eltwise(dnnl_post_ops_t ops, dnnl_alg_kind_t kind, float alpha) {
-    return dnnl_post_ops_append_eltwise(ops, kind, alpha, 0.0f);
+static inline dnnl_status_t post_eltwise(dnnl_post_ops_t ops, dnnl_alg_kind_t kind, float alpha,
+                                         float beta) {
+    return dnnl_post_ops_append_eltwise(ops, kind, alpha, beta);
 }
 
 static inline dnnl_status_t post_sum(dnnl_post_ops_t ops) {
@@ -139,8 +140,9 @@ static inline void desc_layout(mm_layout *out, mm_desc_ref desc) {
     out->order = blocking->inner_idxs;
 }
 
-static inline dnnl_status_t post_eltwise(dnnl_post_ops_t ops, dnnl_alg_kind_t kind, float alpha) {
-    return dnnl_post_ops_append_eltwise(ops, 1.0f, kind, alpha, 0.0f);
+static inline dnnl_status_t post_eltwise(dnnl_post_ops_t ops, dnnl_alg_kind_t kind, float alpha,
+                                         float beta) {
+    return dnnl_post_ops_append_eltwise(ops, 1.0f, kind, alpha, beta);
 }
 
 static inline dnnl_status_t post_sum(dnnl_post_ops_t ops) {

@@ -4,7 +4,7 @@
 #include "base/cpus.h"
 #include "base/error.h"
 #include "base/pool.h"
-#include "clip/model.h"
+#include "clip/tower.h"
 
 #include <math.h>
 #include <stdlib.h>
@@ -48,28 +48,47 @@ static size_t max_size(size_t a, size_t b) {
     return a > b ? a : b;
 }
 
-static void *reserve(size_t rows, size_t columns, size_t size) {
-    size_t bytes = (rows * columns * size + 63) / 64 * 64;
-    void *memory = aligned_alloc(64, bytes);
+static void *reserve(size_t size) {
+    size_t bytes = (size + 63) / 64 * 64;
+    void *memory = aligned_alloc(64, bytes ? bytes : 64);
     if (memory)
         memset(memory, 0, bytes); /* rows that are computed but never read must hold numbers */
     return memory;
 }
 
-static int reserve_activations(mm_activations *act, const mmood_model *model, size_t rows) {
-    const mm_clip_config *config = &model->config;
-    size_t half = mm_activation_size(model->bf16);
-    size_t width = (size_t)(config->vision.width > config->text.width ? config->vision.width
-                                                                      : config->text.width);
-    size_t mlp = max_size((size_t)config->vision.mlp_width, (size_t)config->text.mlp_width);
-    mlp = max_size(mlp, mm_matrix_inputs(model->weights->patches));
-    act->x = reserve(rows, width, sizeof(float));
-    act->h = reserve(rows, width, half);
-    act->qkv = reserve(rows, 3 * width, half);
-    act->mlp = reserve(rows, mlp, half);
-    act->pooled = reserve(rows, width, sizeof(float));
-    act->embedding = reserve(rows, (size_t)config->dimension, sizeof(float));
+static void raise_needs(mm_needs *needs, const mm_needs *other) {
+    needs->x = max_size(needs->x, other->x);
+    needs->h = max_size(needs->h, other->h);
+    needs->qkv = max_size(needs->qkv, other->qkv);
+    needs->mlp = max_size(needs->mlp, other->mlp);
+    needs->pooled = max_size(needs->pooled, other->pooled);
+    needs->embedding = max_size(needs->embedding, other->embedding);
+    needs->scratch = max_size(needs->scratch, other->scratch);
+}
+
+static int reserve_activations(mm_activations *act, const mm_needs *needs) {
+    act->x = reserve(needs->x);
+    act->h = reserve(needs->h);
+    act->qkv = reserve(needs->qkv);
+    act->mlp = reserve(needs->mlp);
+    act->pooled = reserve(needs->pooled);
+    act->embedding = reserve(needs->embedding);
     return act->x && act->h && act->qkv && act->mlp && act->pooled && act->embedding;
+}
+
+/* Rows of the vision tower in a chunk that one image takes. */
+static size_t image_rows(const mmood_model *model) {
+    return model->config.vision_family->rows(&model->config);
+}
+
+/* What one worker needs for chunks of session->rows rows. */
+static mm_needs measure(const mmood_session *session) {
+    const mmood_model *model = session->model;
+    mm_needs needs, text;
+    model->config.vision_family->measure(&needs, model, session->rows);
+    model->config.text_family->measure(&text, model, session->rows);
+    raise_needs(&needs, &text);
+    return needs;
 }
 
 void mmood_session_free(mmood_session *session) {
@@ -112,28 +131,23 @@ mmood_status mmood_session_create(mmood_session **out, const mmood_model *model,
     mm_barrier_init(&session->barrier);
     session->model = model;
     session->workers = threads;
-    size_t vision = mm_model_vision_tokens(model), text = (size_t)model->config.context;
-    size_t longest = max_size(vision, text);
+    size_t longest = max_size(image_rows(model), (size_t)model->config.context);
     session->rows =
         max_size(MM_CHUNK_ROWS, (longest + MM_ROW_STEP - 1) / MM_ROW_STEP * MM_ROW_STEP);
-    size_t scratch = max_size(
-        mm_attention_scratch(vision,
-                             (size_t)(model->config.vision.width / model->config.vision.heads)),
-        mm_attention_scratch(text, (size_t)(model->config.text.width / model->config.text.heads)));
-    size_t width =
-        (size_t)max_size((size_t)model->config.vision.width, (size_t)model->config.text.width);
+    const mm_needs needs = measure(session);
+    size_t width = max_size((size_t)model->config.vision.width, (size_t)model->config.text.width);
     size_t mlp =
         max_size((size_t)model->config.vision.mlp_width, (size_t)model->config.text.mlp_width);
     mmood_status status = mm_pool_create(&session->pool, threads, error);
     for (int i = 0; i < threads && status == MMOOD_OK; i++) {
         struct worker *worker = &session->worker[i];
         status = mm_gemm_create(&worker->gemm, model->engine, error);
-        worker->scratch = reserve(scratch, 1, sizeof(float));
+        worker->scratch = reserve(needs.scratch * sizeof(float));
         if (status == MMOOD_OK && model->precision == MMOOD_PRECISION_INT8)
             status = mm_int8_block_create(&worker->int8, max_size(width, mlp),
                                           max_size(3 * width, mlp), error);
         if (status == MMOOD_OK &&
-            (!worker->scratch || !reserve_activations(&worker->activations, model, session->rows)))
+            (!worker->scratch || !reserve_activations(&worker->activations, &needs)))
             status = mm_error_set(error, MMOOD_ERROR_MEMORY,
                                   "no memory for the activations of %d threads", threads);
     }
@@ -191,18 +205,18 @@ static mmood_status to_unit(float *out, const float *row, size_t dimension, mmoo
     return MMOOD_OK;
 }
 
-/* The features of a chunk's patches, that is of all rows but the pooled ones, the class rows. */
+/* The features of a chunk's patches. */
 static void run_patches(mm_lane *lane, const mm_job *job, const mm_chunk *chunk) {
     const mmood_model *model = job->session->model;
-    const mm_item *items = job->items + chunk->item;
-    size_t dimension = (size_t)model->config.dimension, tokens = mm_model_vision_tokens(model);
-    size_t first, last;
-    mm_tower_run_values(lane, &model->weights->vision, items, chunk->count);
-    mm_lane_share(&first, &last, lane, chunk->count * tokens);
+    const mm_vision_family *family = model->config.vision_family;
+    size_t dimension = (size_t)model->config.dimension, patches = family->patches(&model->config);
+    size_t rows = family->first_patch + patches, first, last;
+    family->embed_patches(lane, model, job->items + chunk->item, chunk->count);
+    mm_lane_share(&first, &last, lane, chunk->count * rows);
     for (size_t row = first; row < last && lane->status == MMOOD_OK; row++) {
-        if (row % tokens == 0)
+        if (row % rows < family->first_patch)
             continue;
-        size_t patch = (chunk->item + row / tokens) * (tokens - 1) + row % tokens - 1;
+        size_t patch = (chunk->item + row / rows) * patches + row % rows - family->first_patch;
         lane->status =
             to_unit(job->patches + patch * dimension,
                     lane->activations->embedding + row * dimension, dimension, &lane->error);
@@ -213,13 +227,12 @@ static void run_chunk(mm_lane *lane, const mm_job *job, const mm_chunk *chunk) {
     const mmood_model *model = job->session->model;
     const mm_item *items = job->items + chunk->item;
     size_t dimension = (size_t)model->config.dimension, first, last;
-    if (job->crops) {
-        mm_vision_embed(lane, model, job->crops + chunk->item, items, chunk->count);
-        mm_tower_run(lane, &model->weights->vision, items, chunk->count, 0);
-    } else {
-        mm_text_embed(lane, model, job->ids + job->offsets[chunk->item], items, chunk->count);
-        mm_tower_run(lane, &model->weights->text, items, chunk->count, 1);
-    }
+    if (job->crops)
+        model->config.vision_family->embed(lane, model, job->crops + chunk->item, items,
+                                           chunk->count);
+    else
+        model->config.text_family->embed(lane, model, job->ids + job->offsets[chunk->item], items,
+                                         chunk->count);
     mm_lane_share(&first, &last, lane, chunk->count);
     for (size_t i = first; i < last && lane->status == MMOOD_OK; i++) {
         size_t row = job->places ? job->places[chunk->item + i] : chunk->item + i;
@@ -321,7 +334,7 @@ static void make_team(mm_job *job, size_t total) {
         job->crops ? &session->model->weights->vision : &session->model->weights->text;
     size_t threads = (size_t)session->workers, width = (size_t)tower->config.width;
     size_t rows = total < session->rows ? total : session->rows; /* of a chunk, at most */
-    size_t panels = mm_matrix_panels(tower->blocks[0].out);
+    size_t panels = tower->blocks ? mm_matrix_panels(tower->blocks[0].out) : 1;
     size_t by_rows = max_size(rows / MM_TEAM_ROWS, 1);
     size_t by_outputs = panels > 1 ? rows * width * width / MM_TEAM_WORK : 0;
     size_t useful = max_size(by_rows, by_outputs < panels ? by_outputs : panels);
@@ -394,7 +407,7 @@ static mmood_status embed_pictures(float *out, float *patches, mmood_session *se
     job.crops = crops;
     job.patches = patches;
     for (size_t i = 0; i < count; i++)
-        job.items[i].tokens = mm_model_vision_tokens(session->model);
+        job.items[i].tokens = image_rows(session->model);
     status = run_job(&job, count, error);
     job_free(&job);
     return status;
@@ -420,12 +433,12 @@ mmood_status mmood_session_embed_patches(float *out, float *patches, mmood_sessi
 
 /* ---- Texts --------------------------------------------------------------------------------- */
 
-/* One text's token ids, cut after the position where it is pooled: causal attention never looks
- * further. */
+/* One text's token ids, as many as the tower looks at. */
 typedef struct text {
     const uint32_t *ids;
     size_t tokens;
-    size_t row; /* of the result */
+    size_t pooled; /* the token whose row becomes the embedding */
+    size_t row;    /* of the result */
 } text;
 
 /* A call's texts. Long ones come first, so that a chunk's are about as long; of texts with the same
@@ -486,8 +499,10 @@ static mmood_status tokenize_all(texts *t, size_t *truncated, const mmood_model 
             return mm_error_prefix(error, status, "text %zu", i);
         if (truncated && cut)
             ++*truncated;
-        t->list[i] = (text){ids, mm_model_eot_position(model, ids, tokens) + 1, i};
-        ids += t->list[i].tokens;
+        text *x = &t->list[i];
+        *x = (text){.ids = ids, .row = i};
+        x->tokens = model->config.text_family->fit(ids, &x->pooled, tokens, &model->config);
+        ids += x->tokens;
     }
     return MMOOD_OK;
 }
@@ -504,7 +519,7 @@ static size_t deal_texts(texts *t, mm_job *job, size_t count) {
         t->offsets[unique] = at;
         t->places[unique] = x->row;
         job->items[unique].tokens = x->tokens;
-        job->items[unique++].pooled = x->tokens - 1;
+        job->items[unique++].pooled = x->pooled;
         at += x->tokens;
     }
     job->ids = t->dealt;

@@ -2,7 +2,9 @@
 #include "clip/weights_plan.h"
 
 #include "base/error.h"
+#include "clip/convnet.h"
 #include "clip/store.h"
+#include "clip/tower.h"
 
 #include <math.h>
 #include <stdio.h>
@@ -11,7 +13,7 @@
 #include <unistd.h>
 
 /* Changes whenever anything but oneDNN packs weights otherwise, as int8.c does. */
-enum { MM_PACKING = 1 };
+enum { MM_PACKING = 2 };
 
 /* The stored value is a logarithm: about 4.6 in trained models. */
 static mmood_status check_scale(float scale, mmood_error *error) {
@@ -43,13 +45,9 @@ static void kept_free(kept_file *k, size_t count) {
 
 /* What an entry's matrix must be. */
 static int entry_fits(const mm_plan *p, const mm_entry *e, const mm_matrix_image *image) {
-    size_t inputs = 1;
-    for (size_t i = 1; i < e->rank; i++)
-        inputs *= e->shape[i];
-    int biased = e->bias[0][0] != '\0';
-    return image->inputs == inputs && image->outputs == e->shape[0] * e->parts &&
+    return image->inputs == mm_entry_columns(e) && image->outputs == mm_entry_rows(e) &&
            image->precision == mm_plan_precision(p, e) &&
-           (image->sections[MM_SECTION_BIAS].size != 0) == biased;
+           (image->sections[MM_SECTION_BIAS].size != 0) == mm_entry_biased(e);
 }
 
 /* Views over the records, which must be the plan's: vectors first, then matrix by matrix. */
@@ -260,11 +258,12 @@ static mmood_status load_stored(mm_weights *w, const mm_weights_source *source, 
     if (status != MMOOD_OK)
         return status;
     mm_engine_describe(engine, sizeof engine);
-    snprintf(name, sizeof name, "ViT-%d-%d-w%d-%s", config->image_size, config->patch_size,
-             config->vision.width, mmood_precision_name(source->precision));
+    snprintf(name, sizeof name, "%s-%d-%d-w%d-%s", config->vision_family->name, config->image_size,
+             config->patch_size, config->vision.width, mmood_precision_name(source->precision));
     mm_buffer key = {0};
-    mm_buffer_printf(&key, "weights %s, %s, packing %d, %s", w->digest,
-                     mmood_precision_name(source->precision), (int)MM_PACKING, engine);
+    mm_buffer_printf(&key, "weights %s, %s%s%s, packing %d, %s", w->digest, config->trunk,
+                     config->trunk[0] ? ", " : "", mmood_precision_name(source->precision),
+                     (int)MM_PACKING, engine);
     char *path = key.failed ? NULL : mm_store_path(store->folder, name, key.data);
     status = path ? load_kept(w, source, store, path, key.data, pool, error)
                   : mm_error_set(error, MMOOD_ERROR_MEMORY, "no memory for a path");
@@ -281,8 +280,10 @@ static mm_weights *weights_create(const mm_weights_source *source) {
         free(w);
         return NULL;
     }
-    w->state->plan =
-        (mm_plan){.set = source->set, .engine = source->engine, .precision = source->precision};
+    w->state->plan = (mm_plan){.set = source->set,
+                               .engine = source->engine,
+                               .precision = source->precision,
+                               .by_open_clip = source->config->text.naming == MM_NAMING_OPEN_CLIP};
     w->state->note = source->note;
     pthread_mutex_init(&w->state->lock, NULL);
     return w;
@@ -321,46 +322,23 @@ mmood_status mm_weights_load(mm_weights **out, const mm_weights_source *source, 
 
 /* ---- Memory -------------------------------------------------------------------------------- */
 
-static size_t matrix_bytes(const mm_matrix *matrix) {
-    return matrix ? mm_matrix_bytes(matrix) : 0;
-}
-
-static size_t tower_bytes(const mm_tower *tower) {
-    size_t bytes = matrix_bytes(tower->projection);
-    for (int i = 0; i < tower->config.layers; i++) {
-        const mm_block *block = &tower->blocks[i];
-        bytes += matrix_bytes(block->qkv) + matrix_bytes(block->out) + matrix_bytes(block->up) +
-                 matrix_bytes(block->down);
-        bytes += 4 * (size_t)tower->config.width * sizeof(float);
-    }
-    return bytes + 2 * (size_t)tower->config.width * sizeof(float);
-}
-
 size_t mm_weights_bytes(const mm_weights *weights) {
-    return tower_bytes(&weights->vision) + tower_bytes(&weights->text) +
-           matrix_bytes(weights->patches);
-}
-
-static void tower_free(mm_tower *tower) {
-    for (int i = 0; tower->blocks && i < tower->config.layers; i++) {
-        mm_block *block = &tower->blocks[i];
-        mm_matrix_free(block->qkv);
-        mm_matrix_free(block->out);
-        mm_matrix_free(block->up);
-        mm_matrix_free(block->down);
-    }
-    free(tower->blocks);
-    mm_matrix_free(tower->projection);
+    const mm_plan *p = &weights->state->plan;
+    size_t bytes = p->floats * sizeof(float);
+    for (size_t i = 0; i < p->count; i++)
+        if (p->entries[i].matrix)
+            bytes += mm_matrix_bytes(*p->entries[i].matrix);
+    return bytes;
 }
 
 void mm_weights_free(mm_weights *weights) {
     if (!weights)
         return;
     struct mm_weights_state *state = weights->state;
-    tower_free(&weights->vision);
-    tower_free(&weights->text);
-    mm_matrix_free(weights->patches);
-    mm_plan_free(&state->plan);
+    mm_plan_free(&state->plan); /* with all matrices */
+    free(weights->vision.blocks);
+    free(weights->text.blocks);
+    mm_convnet_free(weights->net);
     free(state->vectors);
     mm_packed_free(state->packed);
     mm_map_close(&state->map);

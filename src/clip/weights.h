@@ -1,6 +1,5 @@
-/* weights.h - a CLIP model's weights: every tensor bound by its Hugging Face name and exact shape,
- * checked for NaN, and packed for multiplication; or the same packed before, mapped from a folder.
- */
+/* weights.h - a CLIP model's weights: every tensor bound by its name and exact shape, checked for
+ * NaN, and packed for multiplication; or the same packed before, mapped from a folder. */
 #ifndef MM_CLIP_WEIGHTS_H
 #define MM_CLIP_WEIGHTS_H
 
@@ -35,12 +34,14 @@ typedef struct mm_tower {
 } mm_tower;
 
 typedef struct mm_weights {
-    mm_tower vision;
+    mm_tower vision; /* without blocks if the tower is convolutional */
     mm_tower text;
-    mm_matrix *patches;            /* [vision width, 3 * patch * patch] */
+    struct mm_convnet *net;        /* a convolutional tower, or what stands before a transformer;
+                                      else NULL */
+    mm_matrix *patches;            /* [vision width, 3 * patch * patch]; NULL with a net */
     const float *class_embedding;  /* [vision width] */
-    const float *vision_positions; /* [1 + patches, vision width] */
-    mm_norm before;                /* pre_layrnorm */
+    const float *vision_positions; /* [1 + patches or patches, vision width] */
+    mm_norm before;                /* pre_layrnorm; NULLs if there is none */
     const mm_tensor *tokens;       /* [vocabulary, text width], left in the file's mapping */
     const float *text_positions;   /* [context, text width] */
     float logit_scale;             /* the logarithm */

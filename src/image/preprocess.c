@@ -4,6 +4,7 @@
 #include "image/image.h"
 #include "image/resize.h"
 
+#include <math.h>
 #include <string.h>
 
 /* A side of more pixels than this after resizing is refused: weights are kept for what is cut out
@@ -33,6 +34,18 @@ static mmood_status target_size(size_t *width, size_t *height, const mmood_image
         *height = wide ? edge : (size_t)scaled;
         return MMOOD_OK;
     }
+    if (p->longest_edge > 0) {
+        size_t longer = *width > *height ? *width : *height;
+        double ratio = (double)longer / (double)p->longest_edge;
+        *width = (size_t)rint((double)*width / ratio); /* half to even, as Python's round() */
+        *height = (size_t)rint((double)*height / ratio);
+        if (*width == 0 || *height == 0)
+            return mm_error_set(error, MMOOD_ERROR_LIMIT,
+                                "an image of %zu x %zu pixels would have a side of none after "
+                                "resizing its longer side to %d",
+                                image->full_width, image->full_height, p->longest_edge);
+        return MMOOD_OK;
+    }
     *width = (size_t)p->resize_width;
     *height = (size_t)p->resize_height;
     return MMOOD_OK;
@@ -40,14 +53,17 @@ static mmood_status target_size(size_t *width, size_t *height, const mmood_image
 
 /* Where `crop` pixels of a side of `side` pixels lie: from `from` on in the picture, from `to` on
  * in the crop, `count` of them. The rest of the crop is padding. */
-static void center(size_t *from, size_t *to, size_t *count, size_t side, size_t crop) {
+static void center(size_t *from, size_t *to, size_t *count, size_t side, size_t crop,
+                   mmood_crop_rule rule) {
     if (side >= crop) {
         *from = (side - crop) / 2;
+        if (rule == MMOOD_CROP_TORCHVISION && (side - crop) % 2 && *from % 2)
+            ++*from; /* a half is rounded to even */
         *to = 0;
         *count = crop;
     } else {
         *from = 0;
-        *to = (crop - side + 1) / 2;
+        *to = (crop - side + (rule == MMOOD_CROP_TRANSFORMERS)) / 2;
         *count = side;
     }
 }
@@ -57,7 +73,9 @@ mmood_status mmood_image_preprocess(uint8_t *out, size_t out_size, const mmood_i
     const mmood_preprocess *p = preprocess;
     if (p->crop_width < 1 || p->crop_height < 1 || p->crop_width > 1 << 14 ||
         p->crop_height > 1 << 14 ||
-        (p->resize && p->shortest_edge <= 0 && (p->resize_width < 1 || p->resize_height < 1)) ||
+        (p->resize && p->shortest_edge <= 0 && p->longest_edge <= 0 &&
+         (p->resize_width < 1 || p->resize_height < 1)) ||
+        p->fill < 0 || p->fill > 255 ||
         (p->filter != MMOOD_FILTER_BILINEAR && p->filter != MMOOD_FILTER_BICUBIC))
         return mm_error_set(error, MMOOD_ERROR_ARGUMENT,
                             "the preprocessing settings are not valid: crop %d x %d, shortest edge "
@@ -80,10 +98,10 @@ mmood_status mmood_image_preprocess(uint8_t *out, size_t out_size, const mmood_i
             width, height, crop_width, crop_height);
     mm_window window;
     size_t to_x, to_y;
-    center(&window.x, &to_x, &window.width, width, crop_width);
-    center(&window.y, &to_y, &window.height, height, crop_height);
+    center(&window.x, &to_x, &window.width, width, crop_width, p->crop_rule);
+    center(&window.y, &to_y, &window.height, height, crop_height, p->crop_rule);
     if (window.width < crop_width || window.height < crop_height)
-        memset(out, 0, out_size);
+        memset(out, p->fill, out_size);
     return mm_resize(out + (to_y * crop_width + to_x) * 3, crop_width * 3, image, width, height,
                      p->filter, window, error);
 }

@@ -1,5 +1,5 @@
 /* preprocess_config.c - reading preprocessor_config.json, or the same inside processor_config.json,
- * with the defaults of transformers' CLIPImageProcessor. */
+ * with the defaults of transformers' CLIPImageProcessor; and preprocess_cfg of open_clip. */
 #include "image/preprocess_config.h"
 
 #include "base/error.h"
@@ -282,5 +282,97 @@ mmood_status mm_preprocess_load(mmood_preprocess *out, const char **source, cons
     }
     if (status == MMOOD_OK && !found)
         *out = defaults(image_size);
+    return status;
+}
+
+/* ---- open_clip ----------------------------------------------------------------------------- */
+
+static mmood_status check_open_clip_keys(const json_t *config, mmood_error *error) {
+    static const char *const known[] = {"size",          "mode",        "mean",      "std",
+                                        "interpolation", "resize_mode", "fill_color"};
+    const char *key;
+    json_t *value;
+    json_object_foreach((json_t *)(uintptr_t)config, key, value) {
+        size_t i = 0, count = sizeof known / sizeof *known;
+        while (i < count && strcmp(known[i], key) != 0)
+            i++;
+        if (i == count)
+            return mm_error_set(error, MMOOD_ERROR_UNSUPPORTED,
+                                "%s is %s; this setting is not known", key, show(value).text);
+    }
+    const char *mode = json_string_value(json_object_get(config, "mode"));
+    if (mode && strcmp(mode, "RGB") != 0)
+        return mm_error_set(error, MMOOD_ERROR_UNSUPPORTED, "mode is \"%s\"; RGB can be done",
+                            mode);
+    return MMOOD_OK;
+}
+
+/* One of `count` words, or the first if the key is not there. */
+static mmood_status read_word(size_t *out, const json_t *config, const char *key,
+                              const char *const *words, size_t count, mmood_error *error) {
+    const json_t *value = json_object_get(config, key);
+    const char *word = json_string_value(value);
+    *out = 0;
+    if (!value || json_is_null(value))
+        return MMOOD_OK;
+    for (; word && *out < count; ++*out)
+        if (strcmp(words[*out], word) == 0)
+            return MMOOD_OK;
+    return mm_error_set(error, MMOOD_ERROR_UNSUPPORTED, "%s is %s; \"%s\", \"%s\"%s%s can be done",
+                        key, show(value).text, words[0], words[1], count > 2 ? " and " : "",
+                        count > 2 ? words[2] : "");
+}
+
+/* "size": n or [n, n]: the sides that the tower takes, if they are given. */
+static mmood_status read_open_clip_size(int *out, const json_t *config, mmood_error *error) {
+    const json_t *size = json_object_get(config, "size"), *side = size;
+    if (!size || json_is_null(size))
+        return MMOOD_OK;
+    if (json_is_array(size) && json_array_size(size) == 2 &&
+        json_equal(json_array_get(size, 0), json_array_get(size, 1)))
+        side = json_array_get(size, 0);
+    return read_side(out, side, "size", error);
+}
+
+mmood_status mm_preprocess_from_open_clip(mmood_preprocess *out, const json_t *config,
+                                          int image_size, mmood_error *error) {
+    static const char *const filters[] = {"bicubic", "bilinear"};
+    static const char *const modes[] = {"shortest", "longest", "squash"};
+    size_t filter = 0, mode = 0;
+    int size = image_size;
+    if (config && !json_is_object(config) && !json_is_null(config))
+        return mm_error_set(error, MMOOD_ERROR_FORMAT, "is %s; a JSON object is expected",
+                            show(config).text);
+    mmood_status status = check_open_clip_keys(config, error);
+    if (status == MMOOD_OK)
+        status = read_open_clip_size(&size, config, error);
+    *out = defaults(size);
+    out->crop_rule = MMOOD_CROP_TORCHVISION;
+    if (status == MMOOD_OK)
+        status = read_channels(out->mean, config, "mean", -1000, error);
+    if (status == MMOOD_OK)
+        status = read_channels(out->std, config, "std", 1e-6, error);
+    if (status == MMOOD_OK)
+        status = read_word(&filter, config, "interpolation", filters, 2, error);
+    if (status == MMOOD_OK)
+        status = read_word(&mode, config, "resize_mode", modes, 3, error);
+    const json_t *fill = json_object_get(config, "fill_color");
+    if (status == MMOOD_OK && fill && !json_is_null(fill)) {
+        if (!json_is_integer(fill) || json_integer_value(fill) < 0 ||
+            json_integer_value(fill) > 255)
+            status = mm_error_set(error, MMOOD_ERROR_FORMAT,
+                                  "fill_color is %s; a whole number from 0 to 255 is expected",
+                                  show(fill).text);
+        else
+            out->fill = (int)json_integer_value(fill);
+    }
+    if (filter)
+        out->filter = MMOOD_FILTER_BILINEAR;
+    if (mode)
+        out->shortest_edge = 0;
+    if (mode == 1)
+        out->longest_edge = size;
+    if (mode == 2)
+        out->resize_width = out->resize_height = size;
     return status;
 }

@@ -83,6 +83,8 @@ static double after(double x, mm_post post, double before) {
         return x * 0.5 * (1 + erf(x / sqrt(2)));
     case MM_POST_GELU_NEW:
         return x * 0.5 * (1 + tanh(sqrt(2 / acos(-1)) * (x + 0.044715 * x * x * x)));
+    case MM_POST_RELU6:
+        return fmin(fmax(x, 0), 6);
     }
     return NAN;
 }
@@ -191,7 +193,7 @@ static void test_values(void **unused) {
     kernels();
     static const size_t shapes[][3] = {{1, 48, 20}, {5, 33, 96}, {33, 192, 576}, {70, 8, 3}};
     for (size_t i = 0; i < sizeof shapes / sizeof *shapes; i++)
-        for (int post = MM_POST_NONE; post <= MM_POST_GELU_NEW; post++)
+        for (int post = MM_POST_NONE; post <= MM_POST_RELU6; post++)
             check_values(shapes[i][0], shapes[i][1], shapes[i][2], (mm_post)post);
 }
 

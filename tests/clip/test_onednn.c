@@ -25,6 +25,8 @@ static double after(double x, mm_post post, double before) {
         return x * 0.5 * (1 + erf(x / sqrt(2)));
     case MM_POST_GELU_NEW:
         return x * 0.5 * (1 + tanh(sqrt(2 / acos(-1)) * (x + 0.044715 * x * x * x)));
+    case MM_POST_RELU6:
+        return fmin(fmax(x, 0), 6);
     }
     return NAN;
 }
@@ -87,7 +89,7 @@ static void run(fixture *f, mm_post post, size_t first, size_t rows, float *y) {
 static void check_values(int bf16) {
     static const size_t shapes[][3] = {{1, 48, 20}, {5, 33, 96}, {17, 192, 576}, {40, 8, 3}};
     for (size_t i = 0; i < sizeof shapes / sizeof *shapes; i++)
-        for (int post = MM_POST_NONE; post <= MM_POST_GELU_NEW; post++) {
+        for (int post = MM_POST_NONE; post <= MM_POST_RELU6; post++) {
             fixture f;
             fixture_open(&f, shapes[i][0], shapes[i][1], shapes[i][2], bf16, post != MM_POST_NONE);
             for (size_t j = 0; j < f.rows * f.outputs; j++)
