@@ -233,10 +233,7 @@ typedef struct mmood_model_info {
 } mmood_model_info;
 
 /* Opens a CLIP directory: config.json and preprocessor_config.json as transformers saves them, or
- * open_clip_config.json in their place; tokenizer.json or vocab.json + merges.txt; and weights:
- * model.safetensors, open_clip_model.safetensors, pytorch_model.bin, each as one file or as shards
- * with its .index.json, or open_clip_pytorch_model.bin; the first that exists in this order. Nothing
- * in a .bin is executed.
+ * open_clip_config.json; tokenizer.json or vocab.json + merges.txt; weights as docs/models.md says.
  * `options` may be NULL. The caller frees `*out`, after all sessions on it. */
 MMOOD_API mmood_status mmood_model_open(mmood_model **out, const char *directory,
                                         const mmood_model_options *options, mmood_error *error);

@@ -44,6 +44,7 @@ def kinds():
     state["scalar"] = torch.tensor(2.6592)
     state["scalar.inside"] = base[5, 9]
     state["nothing"] = torch.zeros(0, 3)
+    state["nothing.outside"] = torch.zeros(4).as_strided((3, 0), (12, 1))[1::2]  # begins at element 12 of 4
     state["f64"] = torch.randn(5, generator=generator).double()
     state["f16"] = torch.randn(2, 7, generator=generator).half()
     state["f16.transposed"] = torch.randn(2, 7, generator=generator).half().t()

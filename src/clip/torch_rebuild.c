@@ -117,7 +117,7 @@ static int read_sizes(size_t *out, int *rank, const mm_pickle *p, mm_pickle_valu
 }
 
 /* Elements, whether they are in order, and that the view is inside the storage's `room` elements
- * from its first one on. */
+ * from its first one on. An empty view may begin anywhere, and in PyTorch's files some do. */
 static mmood_status measure(mm_torch_tensor *t, size_t room, mmood_error *error) {
     t->elements = 1;
     for (int i = 0; i < t->rank; i++) {
@@ -166,14 +166,10 @@ static mmood_status make_tensor(mm_pickle *p, mm_pickle_value *out, const mm_pic
                             (int)MM_TENSOR_MAX_RANK);
     const mm_torch_storage *s = &p->storages[v[0].as.index];
     uint64_t offset = (uint64_t)v[1].as.number;
-    if (offset > s->elements)
-        return mm_error_set(error, MMOOD_ERROR_FORMAT,
-                            "a tensor begins at element %llu of a storage of %zu; the file is "
-                            "damaged: download it again",
-                            (unsigned long long)offset, s->elements);
+    size_t room = offset < s->elements ? s->elements - (size_t)offset : 0;
     t.dtype = s->dtype;
-    t.data = s->data + (size_t)offset * mm_dtype_size(s->dtype);
-    mmood_status status = measure(&t, s->elements - (size_t)offset, error);
+    t.data = s->data + (s->elements - room) * mm_dtype_size(s->dtype);
+    mmood_status status = measure(&t, room, error);
     void *tensors = p->tensors;
     if (status == MMOOD_OK)
         status = mm_pickle_grow(&tensors, &p->tensor_capacity, p->tensor_count, sizeof t,

@@ -66,10 +66,19 @@ static void test_what_is_copied(void **unused) {
     static const struct {
         const char *name;
         int copied;
-    } cases[] = {{"shared.whole", 0},      {"shared.rows", 0},   {"shared.columns", 1},
-                 {"shared.transposed", 1}, {"cube.permuted", 1}, {"cube.one", 0},
-                 {"expanded", 1},          {"scalar.inside", 0}, {"nothing", 0},
-                 {"f16.transposed", 1},    {"0.weight", 0},      {"1.num_batches_tracked", 0}};
+    } cases[] = {{"shared.whole", 0},
+                 {"shared.rows", 0},
+                 {"shared.columns", 1},
+                 {"shared.transposed", 1},
+                 {"cube.permuted", 1},
+                 {"cube.one", 0},
+                 {"expanded", 1},
+                 {"scalar.inside", 0},
+                 {"nothing", 0},
+                 {"nothing.outside", 0},
+                 {"f16.transposed", 1},
+                 {"0.weight", 0},
+                 {"1.num_batches_tracked", 0}};
     size_t size;
     mm_safetensors *set;
     mmood_error error;
@@ -153,6 +162,7 @@ static void test_messages(void **unused) {
         {corpus, "bad_pickle_storage_larger", "7 elements of F32", "byte 94, \"w\": "},
         {corpus, "bad_pickle_storage_huge", "4611686018427387904 elements", "24 bytes"},
         {corpus, "bad_pickle_stride_outside", "6 elements of F32", "byte 138, \"w\": "},
+        {corpus, "bad_pickle_offset_huge", "leaves its storage", "which has 0 from"},
         {corpus, "bad_pickle_expanded", "\"w\" of 4000000 bytes", ".contiguous()"},
         {corpus, "bad_pickle_dict_of_pairs", "collections.OrderedDict", "1 argument,"},
         {corpus, "bad_pickle_parameter_of_int", "_rebuild_parameter", "3 arguments,"},
