@@ -179,7 +179,7 @@ int cmd_bench(int argc, char **argv) {
         {"seconds", 0, OPTION_NUMBER, &s.seconds, "S",
          "how long to measure each, 0.01 to 600; default 5"},
         {"format", 0, OPTION_TEXT, &s.format, "F", "table (default) or json (one object)"},
-        {"model", 'm', OPTION_TEXT, &s.common.model, "DIR", "where the detector's model is now"},
+        {"model", 'm', OPTION_TEXT, &s.common.model, "MODEL", "where the detector's model is now"},
         OPTION_THREADS(s.common),
         OPTION_PRECISION(s.common),
         OPTION_PICTURE(s.common),

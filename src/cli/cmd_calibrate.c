@@ -185,7 +185,7 @@ int cmd_calibrate(int argc, char **argv) {
          "share of in-distribution pictures to keep; default 0.95"},
         {"output", 'o', OPTION_TEXT, &s.out, "FILE",
          "where the calibrated detector goes; default: it replaces the one given"},
-        {"model", 'm', OPTION_TEXT, &s.common.model, "DIR", "where the detector's model is now"},
+        {"model", 'm', OPTION_TEXT, &s.common.model, "MODEL", "where the detector's model is now"},
         OPTION_THREADS(s.common),
         OPTION_PRECISION(s.common),
         OPTION_PICTURE(s.common),

@@ -307,7 +307,7 @@ int cmd_eval(int argc, char **argv) {
          "what folder names mean: lines \"n01440764 tench\""},
         OPTION_CACHE(s.common),
         {"from-csv", 0, OPTION_TEXT, &s.csv, "FILE", "a table of scores instead of pictures"},
-        {"model", 'm', OPTION_TEXT, &s.common.model, "DIR", "where the detector's model is now"},
+        {"model", 'm', OPTION_TEXT, &s.common.model, "MODEL", "where the detector's model is now"},
         OPTION_THREADS(s.common),
         OPTION_PRECISION(s.common),
         OPTION_PICTURE(s.common),

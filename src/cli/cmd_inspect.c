@@ -1,5 +1,6 @@
 /* cmd_inspect.c - mmood inspect: what a model directory or a detector file is. */
 #include "base/file.h"
+#include "cli/hub_cache.h"
 #include "cli/options.h"
 #include "cli/output.h"
 #include "detect/describe.h"
@@ -7,9 +8,10 @@
 #include <stdio.h>
 
 static const char usage[] = "usage: mmood inspect MODEL|DETECTOR [--json]\n\n"
-                            "Says what a model directory is: sizes, activations, logit scale, "
-                            "preprocessing, precision; or\n"
-                            "what a detector file holds: labels, templates, score, threshold.\n\n"
+                            "Says what a model is, a directory or OWNER/NAME in the Hugging Face "
+                            "cache: sizes, activations,\n"
+                            "logit scale, preprocessing, precision; or what a detector file holds: "
+                            "labels, templates, score,\nthreshold.\n\n"
                             "example: mmood inspect models/demo\n";
 
 static const char *filter_name(mmood_filter filter) {
@@ -220,8 +222,9 @@ int cmd_inspect(int argc, char **argv) {
         return EXIT_USAGE;
     }
     mm_buffer out = {0};
-    int code = mm_is_directory(argv[0]) ? inspect_model(&out, argv[0], json, &common)
-                                        : inspect_detector(&out, argv[0], json);
+    int is_model = mm_is_directory(argv[0]) || hub_cache_is_name(argv[0]);
+    int code = is_model ? inspect_model(&out, argv[0], json, &common)
+                        : inspect_detector(&out, argv[0], json);
     output_flush(&out);
     mm_buffer_free(&out);
     return code;

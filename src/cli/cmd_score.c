@@ -247,7 +247,7 @@ int cmd_score(int argc, char **argv) {
          "let neglabel and csp learn from the pictures (AdaNeg); results depend on their order"},
         {"batch", 0, OPTION_COUNT, &s.batch, "N",
          "pictures at a time; changes no result; default 32, or twice the threads"},
-        {"model", 'm', OPTION_TEXT, &s.common.model, "DIR", "where the detector's model is now"},
+        {"model", 'm', OPTION_TEXT, &s.common.model, "MODEL", "where the detector's model is now"},
         OPTION_THREADS(s.common),
         OPTION_PRECISION(s.common),
         OPTION_PICTURE(s.common),

@@ -260,7 +260,7 @@ int cmd_serve(int argc, char **argv) {
          "seconds to finish requests in when told to end; default 30"},
         {"access-log", 0, OPTION_TEXT, &s.access_log, "FILE",
          "a line of JSON a request; - (default) is standard output, none is none"},
-        {"model", 'm', OPTION_TEXT, &s.common.model, "DIR", "where the detectors' model is now"},
+        {"model", 'm', OPTION_TEXT, &s.common.model, "MODEL", "where the detectors' model is now"},
         OPTION_THREADS(s.common),
         OPTION_PRECISION(s.common),
         OPTION_PICTURE(s.common),

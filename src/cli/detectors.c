@@ -1,6 +1,8 @@
 /* detectors.c - opening a detector with its model, and choosing scores. */
 #include "cli/detectors.h"
 
+#include "cli/hub_cache.h"
+
 #include "base/file.h"
 
 #include <stdlib.h>
@@ -15,10 +17,14 @@ int detector_open(opened_detector *out, const char *path, const common_options *
     if (mmood_detector_open(&out->detector, path, &error) != MMOOD_OK)
         return cli_fail(&error);
     mmood_detector_describe(out->detector, &out->info);
-    const char *place = common->model;
-    if (!place && (mm_file_exists(out->info.model_path) || !getenv("MMOOD_MODEL")))
-        place = out->info.model_path;
+    const char *place = common->model, *stored = out->info.model_path;
+    char *here = place || mm_file_exists(stored) ? NULL : hub_cache_find_again(stored);
+    if (!place)
+        place = here ? here : stored;
+    if (place == stored && !mm_file_exists(stored) && getenv("MMOOD_MODEL"))
+        place = NULL;
     int code = common_open_model(&out->model, &out->session, place, common);
+    free(here);
     if (code != EXIT_DONE) {
         if (!common->model)
             cli_note(common_talk(common),

@@ -17,8 +17,9 @@ typedef struct opened_detector {
 } opened_detector;
 
 /* Opens a detector file and the model it was built with, found where -m says, else at the stored
- * path, else at $MMOOD_MODEL, and checks that they fit; an exit code, after a message. The caller
- * calls detector_close also after a failure. */
+ * path, else, if that is in a Hugging Face cache, in this machine's, else at $MMOOD_MODEL, and
+ * checks that they fit; an exit code, after a message. The caller calls detector_close also after a
+ * failure. */
 int detector_open(opened_detector *out, const char *path, const common_options *common);
 void detector_close(opened_detector *opened);
 

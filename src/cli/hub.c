@@ -1,7 +1,11 @@
 /* hub.c - a Hugging Face hub: names, URLs, answers. */
 #include "cli/hub.h"
 
+#include "cli/hub_cache.h"
+
 #include "base/error.h"
+#include "base/file.h"
+#include "envision/discussions.h"
 #include "envision/url.h"
 
 #include <stdio.h>
@@ -10,7 +14,7 @@
 
 #define LETTERS "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789"
 
-enum { LONGEST_NAME = 96, LONGEST_REVISION = 256 };
+enum { LONGEST_NAME = 96, LONGEST_REVISION = 256, MAX_TOKEN = 65536, MAX_PAGES = 100 };
 
 static mmood_status no_memory(mmood_error *error) {
     return mm_error_set(error, MMOOD_ERROR_MEMORY, "no memory for a name");
@@ -24,7 +28,7 @@ static int is_part(const char *text, size_t size) {
            strspn(text, LETTERS "-_.") >= size;
 }
 
-static int is_repo(const char *text) {
+int hub_is_repo_name(const char *text) {
     const char *slash = strchr(text, '/');
     if (strstr(text, ".."))
         return 0;
@@ -33,9 +37,8 @@ static int is_repo(const char *text) {
     return is_part(text, (size_t)(slash - text)) && is_part(slash + 1, strlen(slash + 1));
 }
 
-int hub_is_weights_name(const char *name) {
-    static const char end[] = ".safetensors";
-    size_t size = strlen(name), tail = sizeof end - 1;
+int hub_is_weights_name(const char *name, const char *end) {
+    size_t size = strlen(name), tail = strlen(end);
     return size > tail && strcmp(name + size - tail, end) == 0 && size <= 2 * LONGEST_NAME &&
            strspn(name, LETTERS "-_.") == size && name[0] != '.' && !strstr(name, "..");
 }
@@ -61,7 +64,7 @@ static mmood_status take_repo(hub *h, const char *text, mmood_error *error) {
         status =
             mm_error_set(error, MMOOD_ERROR_ARGUMENT,
                          "\"%s\" is not a page of %s; HF_ENDPOINT names another hub", text, root);
-    else if (!is_repo(h->repo))
+    else if (!hub_is_repo_name(h->repo))
         status = mm_error_set(error, MMOOD_ERROR_ARGUMENT,
                               "\"%s\" is not the name of a repository; expected one such as "
                               "openai/clip-vit-base-patch32, of letters, digits, \"-\", \"_\" and "
@@ -71,7 +74,7 @@ static mmood_status take_repo(hub *h, const char *text, mmood_error *error) {
     return status;
 }
 
-static mmood_status take_revision(hub *h, const char *text, mmood_error *error) {
+mmood_status hub_set_revision(hub *h, const char *text, mmood_error *error) {
     size_t size = strlen(text);
     if (size == 0 || size > LONGEST_REVISION || strstr(text, "..") || strcmp(text, ".") == 0 ||
         strspn(text, LETTERS "-_./+@") < size)
@@ -79,27 +82,67 @@ static mmood_status take_revision(hub *h, const char *text, mmood_error *error) 
                             "\"%s\" is not a revision; expected a branch, a tag, a commit or a "
                             "pull request such as refs/pr/1",
                             text);
+    free(h->revision);
+    free(h->commit);
+    h->commit = NULL;
     h->revision = strdup(text);
     return h->revision ? MMOOD_OK : no_memory(error);
 }
 
+/* ---- The hub ------------------------------------------------------------------------------- */
+
+static int has_words(const char *text) {
+    return text && text[strspn(text, " \t\r\n")];
+}
+
+/* Where the token is, and for a file its contents. Having none is no mistake. */
+static mmood_status find_token(hub *h, uint8_t **text, mmood_error *error) {
+    *text = NULL;
+    if (has_words(getenv("HF_TOKEN"))) {
+        h->token_at = strdup("HF_TOKEN");
+        return h->token_at ? MMOOD_OK : no_memory(error);
+    }
+    mm_buffer path = hub_token_path();
+    mmood_status status = path.failed ? no_memory(error) : MMOOD_OK;
+    size_t size = 0;
+    if (status == MMOOD_OK && path.data && mm_file_exists(path.data)) {
+        status = mm_file_read(text, &size, path.data, MAX_TOKEN, error);
+        if (status == MMOOD_OK && memchr(*text, 0, size))
+            status = mm_error_set(error, MMOOD_ERROR_FORMAT, "has a zero byte");
+        if (status != MMOOD_OK)
+            mm_error_prefix(error, status, "the file with the hub's token, %s", path.data);
+        else if (has_words((const char *)*text) && !(h->token_at = strdup(path.data)))
+            status = no_memory(error);
+    }
+    mm_buffer_free(&path);
+    return status;
+}
+
+static mmood_status make_http(hub *h, mmood_error *error) {
+    uint8_t *token;
+    mmood_status status = find_token(h, &token, error);
+    mm_http_options options = mm_http_options_default();
+    options.timeout = 60;
+    options.key_variable = h->token_at ? h->token_at : "HF_TOKEN";
+    options.key = (const char *)token;
+    if (status == MMOOD_OK)
+        status = mm_http_create(&h->http, &options, error);
+    free(token);
+    return status;
+}
+
 mmood_status hub_open(hub *out, const char *repo, const char *revision, mmood_error *error) {
-    const char *endpoint = getenv("HF_ENDPOINT"), *token = getenv("HF_TOKEN");
-    *out = (hub){.has_token = token && *token};
+    const char *endpoint = getenv("HF_ENDPOINT");
+    *out = (hub){0};
     out->endpoint = strdup(endpoint && *endpoint ? endpoint : "https://huggingface.co");
     if (!out->endpoint)
         return no_memory(error);
     mmood_status status = take_repo(out, repo, error);
     if (status == MMOOD_OK)
-        status = take_revision(out, revision, error);
+        status = hub_set_revision(out, revision, error);
     if (status == MMOOD_OK)
         status = mm_url_under(&out->page, out->endpoint, out->repo, error);
-    mm_http_options options = mm_http_options_default();
-    options.timeout = 60;
-    options.key_variable = "HF_TOKEN";
-    if (status == MMOOD_OK)
-        status = mm_http_create(&out->http, &options, error);
-    return status;
+    return status == MMOOD_OK ? make_http(out, error) : status;
 }
 
 void hub_close(hub *h) {
@@ -109,6 +152,7 @@ void hub_close(hub *h) {
     free(h->repo);
     free(h->revision);
     free(h->commit);
+    free(h->token_at);
     *h = (hub){0};
 }
 
@@ -137,6 +181,44 @@ mmood_status hub_url(char **out, const hub *h, const char *file, mmood_error *er
     return status;
 }
 
+/* One page of the discussions; *code is what the hub answered, and without a list there is none. */
+static mmood_status get_discussions(mm_discussions *out, long *code, const hub *h, const char *url,
+                                    int page, mmood_error *error) {
+    *out = (mm_discussions){.is_last = 1};
+    mm_buffer full = {0};
+    mm_http_reply reply = {0};
+    mm_buffer_printf(&full, "%s%cp=%d", url, strchr(url, '?') ? '&' : '?', page);
+    mm_http_request request = {.url = full.data, .with_key = 1};
+    mmood_status status = full.failed ? no_memory(error) : MMOOD_OK;
+    if (status == MMOOD_OK)
+        status = mm_http_send(&reply, h->http, &request, error);
+    *code = reply.code;
+    if (status == MMOOD_OK && reply.code == 200)
+        status = mm_discussions_parse(out, reply.body.data, reply.body.size, error);
+    mm_http_reply_free(&reply);
+    mm_buffer_free(&full);
+    return status;
+}
+
+mmood_status hub_find_conversion(int *number, long *code, const hub *h, mmood_error *error) {
+    mm_buffer path = {0};
+    char *url = NULL;
+    mm_discussions found = {0};
+    *code = 0;
+    mm_buffer_printf(&path, "api/models/%s/discussions", h->repo);
+    mmood_status status =
+        path.failed ? no_memory(error) : mm_url_under(&url, h->endpoint, path.data, error);
+    for (int page = 0; page < MAX_PAGES && status == MMOOD_OK; page++) {
+        status = get_discussions(&found, code, h, url, page, error);
+        if (found.conversion || found.is_last)
+            break;
+    }
+    *number = status == MMOOD_OK ? found.conversion : 0;
+    free(url);
+    mm_buffer_free(&path);
+    return status;
+}
+
 /* ---- Answers ------------------------------------------------------------------------------- */
 
 static int is_error(const mm_download_reply *reply, const char *code) {
@@ -151,33 +233,33 @@ int hub_lacks_file(const mm_download_reply *reply) {
 mmood_status hub_explain(const hub *h, const char *file, const mm_download_reply *reply,
                          mmood_error *error) {
     const char *said = reply->said, *open = *said ? " (" : "", *close = *said ? ")" : "";
-    const char *repo = h->repo;
+    const char *repo = h->repo, *token = h->token_at;
     if (is_error(reply, "RepoNotFound"))
         return mm_error_set(error, MMOOD_ERROR_IO,
-                            "%s has no model \"%s\", or it is private; check the name, or %s",
-                            h->endpoint, repo,
-                            h->has_token ? "whether the token in HF_TOKEN may read it"
-                                         : "set HF_TOKEN to a token that may read it");
+                            "%s has no model \"%s\", or it is private; check the name, or %s%s%s",
+                            h->endpoint, repo, token ? "whether the token in " : "set HF_TOKEN to ",
+                            token ? token : "a token that", " may read it");
     if (is_error(reply, "RevisionNotFound"))
         return mm_error_set(error, MMOOD_ERROR_IO,
                             "%s has no revision \"%s\"; its page lists them: %s", repo, h->revision,
                             h->page);
     if (is_error(reply, "GatedRepo"))
         return mm_error_set(error, MMOOD_ERROR_IO,
-                            "%s is gated%s%s%s; accept its licence at %s, %s", repo, open, said,
+                            "%s is gated%s%s%s; accept its licence at %s, %s%s", repo, open, said,
                             close, h->page,
-                            h->has_token ? "with the account whose token is in HF_TOKEN"
-                                         : "and set HF_TOKEN to a token of that account");
+                            token ? "with the account whose token is in "
+                                  : "and set HF_TOKEN to a token of that account",
+                            token ? token : "");
     switch (reply->code) {
     case 401:
     case 403:
         return mm_error_set(error, MMOOD_ERROR_IO,
-                            "%s: the hub answered %ld to the request for %s%s%s%s; %s; a gated "
+                            "%s: the hub answered %ld to the request for %s%s%s%s; %s%s; a gated "
                             "model also wants its licence accepted at %s",
                             repo, reply->code, file, open, said, close,
-                            h->has_token ? "check the token in HF_TOKEN"
-                                         : "set HF_TOKEN to a token that may read it",
-                            h->page);
+                            token ? "check the token in "
+                                  : "set HF_TOKEN to a token that may read it",
+                            token ? token : "", h->page);
     case 404:
         return mm_error_set(error, MMOOD_ERROR_IO,
                             "%s at revision %s has no %s; check the names at %s", repo, h->revision,
@@ -186,7 +268,7 @@ mmood_status hub_explain(const hub *h, const char *file, const mm_download_reply
         return mm_error_set(error, MMOOD_ERROR_IO,
                             "%s: the hub is asked too often (429)%s%s%s; it says to wait %.0f s%s",
                             repo, open, said, close, reply->retry_after,
-                            h->has_token ? "" : "; with HF_TOKEN it allows more");
+                            token ? "" : "; with a token in HF_TOKEN it allows more");
     default:
         return mm_error_set(error, MMOOD_ERROR_IO,
                             "%s: the hub answered %ld to the request for %s, after %d attempt%s"

@@ -1,6 +1,8 @@
 /* options.c - parsing options, and the settings that commands have in common. */
 #include "cli/options.h"
 
+#include "cli/hub_cache.h"
+
 #include "base/buffer.h"
 #include "base/cpus.h"
 
@@ -216,6 +218,42 @@ static void tell(void *context, const char *text) {
     cli_note(TALK_VERBOSE, "%s", text);
 }
 
+/* Opens the model in the directory `path`. `named` says what the user gave when it was not this:
+ * the hub's programs may have downloaded only some of a model's files. */
+static int open_directory(mmood_model **model, const char *path, const char *named,
+                          const mmood_model_options *options, const common_options *common) {
+    mmood_error error;
+    if (mmood_model_open(model, path, options, &error) != MMOOD_OK) {
+        int code = cli_fail(&error);
+        if (named)
+            cli_note(
+                common_talk(common),
+                "the Hugging Face cache has %s in %s; \"mmood pull\" downloads what is missing",
+                named, path);
+        return code;
+    }
+    if (common->verbose) {
+        mmood_model_info info;
+        mmood_model_describe(*model, &info);
+        cli_note(TALK_VERBOSE, "%s: ViT-%d/%d, %s (%s), %.1f MB of packed weights", path,
+                 info.image_size, info.patch_size, mmood_precision_name(info.precision),
+                 info.precision_reason, (double)info.weight_bytes / 1e6);
+    }
+    return EXIT_DONE;
+}
+
+/* The same for a directory or a repository's name. */
+static int open_named(mmood_model **model, const char *given, const mmood_model_options *options,
+                      const common_options *common) {
+    mmood_error error;
+    char *found;
+    if (hub_cache_find(&found, given, &error) != MMOOD_OK)
+        return cli_fail(&error);
+    int code = open_directory(model, found ? found : given, found ? given : NULL, options, common);
+    free(found);
+    return code;
+}
+
 int common_open_model(mmood_model **model, mmood_session **session, const char *path,
                       const common_options *common) {
     mmood_error error;
@@ -226,7 +264,8 @@ int common_open_model(mmood_model **model, mmood_session **session, const char *
     if (!path)
         path = getenv("MMOOD_MODEL");
     if (!path || !path[0]) {
-        cli_error("no model: give its directory with -m, or set MMOOD_MODEL");
+        cli_error("no model: give its directory or its name on the hub with -m, or set "
+                  "MMOOD_MODEL");
         return EXIT_USAGE;
     }
     if (!common_model_options(&options, common))
@@ -238,17 +277,10 @@ int common_open_model(mmood_model **model, mmood_session **session, const char *
         mm_buffer_puts(&cache, "/weights");
     options.cache = cache.failed ? NULL : cache.data;
     options.note = common->verbose ? tell : NULL;
-    mmood_status status = mmood_model_open(model, path, &options, &error);
+    int code = open_named(model, path, &options, common);
     mm_buffer_free(&cache);
-    if (status != MMOOD_OK)
-        return cli_fail(&error);
-    if (common->verbose) {
-        mmood_model_info info;
-        mmood_model_describe(*model, &info);
-        cli_note(TALK_VERBOSE, "%s: ViT-%d/%d, %s (%s), %.1f MB of packed weights", path,
-                 info.image_size, info.patch_size, mmood_precision_name(info.precision),
-                 info.precision_reason, (double)info.weight_bytes / 1e6);
-    }
+    if (code != EXIT_DONE)
+        return code;
     mmood_session_options session_options = {common->threads};
     if (session && mmood_session_create(session, *model, &session_options, &error) != MMOOD_OK) {
         mmood_model_free(*model);

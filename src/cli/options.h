@@ -45,7 +45,10 @@ typedef struct common_options {
 } common_options;
 
 #define OPTION_MODEL(c)                                                                            \
-    { "model", 'm', OPTION_TEXT, &(c).model, "DIR", "the model directory; default $MMOOD_MODEL" }
+    {                                                                                              \
+        "model", 'm', OPTION_TEXT, &(c).model, "MODEL",                                            \
+            "its directory, or OWNER/NAME in the Hugging Face cache; default $MMOOD_MODEL"         \
+    }
 #define OPTION_THREADS(c)                                                                          \
     { "threads", 0, OPTION_COUNT, &(c).threads, "N", "worker threads; default all CPUs" }
 #define OPTION_PRECISION(c)                                                                        \
@@ -113,7 +116,9 @@ int common_batch(const common_options *common);
  * frees it. */
 mm_buffer common_cache_folder(const char *chosen, const char *below);
 
-/* Opens `path`, or the default model if it is NULL, and a session on it; an exit code. */
+/* Opens the model that `path` gives, or the default one if it is NULL, and a session on it; an exit
+ * code. A model is given by its directory or, as hub_cache_find looks it up, its name on the hub.
+ */
 int common_open_model(mmood_model **model, mmood_session **session, const char *path,
                       const common_options *common);
 

@@ -196,16 +196,25 @@ mmood_status mm_clip_config_parse(mm_clip_config *out, const void *data, size_t 
 mmood_status mm_clip_config_load(mm_clip_config *out, mmood_preprocess *preprocess,
                                  const char **name, const char *directory, mmood_error *error) {
     static const char ours[] = "config.json", open_clip[] = "open_clip_config.json";
-    int by_open_clip =
-        !mm_file_exists_in(directory, ours) && mm_file_exists_in(directory, open_clip);
+    int has_open_clip = mm_file_exists_in(directory, open_clip);
     uint8_t *data;
     size_t size;
-    *name = by_open_clip ? open_clip : ours;
-    mmood_status status = mm_file_read_in(&data, &size, directory, *name, MAX_CONFIG, error);
-    if (status != MMOOD_OK)
-        return status;
-    status = by_open_clip ? mm_open_clip_config_parse(out, preprocess, data, size, error)
-                          : mm_clip_config_parse(out, data, size, error);
-    free(data);
+    *name = ours;
+    mmood_status status = MMOOD_ERROR_IO;
+    if (mm_file_exists_in(directory, ours) || !has_open_clip) {
+        status = mm_file_read_in(&data, &size, directory, ours, MAX_CONFIG, error);
+        if (status != MMOOD_OK)
+            return status;
+        status = mm_clip_config_parse(out, data, size, error);
+        free(data);
+    }
+    if (status != MMOOD_OK && has_open_clip) { /* config.json may be timm's */
+        *name = open_clip;
+        status = mm_file_read_in(&data, &size, directory, open_clip, MAX_CONFIG, error);
+        if (status != MMOOD_OK)
+            return status;
+        status = mm_open_clip_config_parse(out, preprocess, data, size, error);
+        free(data);
+    }
     return status == MMOOD_OK ? status : mm_error_prefix(error, status, "%s", *name);
 }

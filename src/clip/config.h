@@ -101,8 +101,8 @@ mmood_status mm_clip_config_parse(mm_clip_config *out, const void *data, size_t 
 mmood_status mm_open_clip_config_parse(mm_clip_config *out, mmood_preprocess *preprocess,
                                        const void *data, size_t size, mmood_error *error);
 
-/* Reads config.json of `directory`; or, where there is none, open_clip_config.json, of which
- * `*name` is then the name, and which fills `preprocess`. */
+/* Reads config.json of `directory`; or, where there is none or it is not of a CLIP model,
+ * open_clip_config.json, which fills `preprocess`. `*name` is the one that counts; static. */
 mmood_status mm_clip_config_load(mm_clip_config *out, mmood_preprocess *preprocess,
                                  const char **name, const char *directory, mmood_error *error);
 

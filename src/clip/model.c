@@ -134,7 +134,8 @@ static mmood_status load_weights(mmood_model *model, const char *directory,
                                  const mmood_model_options *options, mmood_error *error) {
     mm_pool *pool;
     int threads = options->threads;
-    mmood_status status = mm_safetensors_open_directory(&model->tensors, directory, error);
+    mmood_status status = mm_safetensors_open_directory(
+        &model->tensors, directory, model->config.text.naming == MM_NAMING_OPEN_CLIP, error);
     time_t opened = time(NULL);
     if (status == MMOOD_OK)
         status = mm_engine_create(&model->engine, error);

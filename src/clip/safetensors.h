@@ -56,11 +56,12 @@ mmood_status mm_safetensors_parse(mm_safetensors **out, const void *data, size_t
  * PyTorch zip or pickle, short download. */
 mmood_status mm_safetensors_open(mm_safetensors **out, const char *path, mmood_error *error);
 
-/* Opens the weights of `directory`: the first that is there of model.safetensors,
- * open_clip_model.safetensors, pytorch_model.bin, each before its shards (the same name with
- * .index.json added), and open_clip_pytorch_model.bin. */
+/* Opens the weights of `directory`: the first that is there of model.safetensors and
+ * pytorch_model.bin, each before its shards (the same name with .index.json added); then
+ * open_clip_model.safetensors, its shards, and open_clip_pytorch_model.bin. With open_clip_first
+ * these come before the others. */
 mmood_status mm_safetensors_open_directory(mm_safetensors **out, const char *directory,
-                                           mmood_error *error);
+                                           int open_clip_first, mmood_error *error);
 
 /* NULL if there is no such tensor. */
 const mm_tensor *mm_safetensors_find(const mm_safetensors *set, const char *name);

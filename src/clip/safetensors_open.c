@@ -163,23 +163,28 @@ static mmood_status explain_nothing(const char *directory, mmood_error *error) {
 }
 
 mmood_status mm_safetensors_open_directory(mm_safetensors **out, const char *directory,
-                                           mmood_error *error) {
+                                           int open_clip_first, mmood_error *error) {
     static const struct {
         const char *name;
         mm_shard_parser *parse;
         int is_index;
+        int is_open_clip;
     } choices[] = {
-        {"model.safetensors", mm_shard_parse, 0},
-        {"model.safetensors.index.json", mm_shard_parse, 1},
-        {"open_clip_model.safetensors", mm_shard_parse, 0},
-        {"open_clip_model.safetensors.index.json", mm_shard_parse, 1},
-        {"pytorch_model.bin", mm_shard_parse_torch, 0},
-        {"pytorch_model.bin.index.json", mm_shard_parse_torch, 1},
-        {"open_clip_pytorch_model.bin", mm_shard_parse_torch, 0},
+        {"model.safetensors", mm_shard_parse, 0, 0},
+        {"model.safetensors.index.json", mm_shard_parse, 1, 0},
+        {"pytorch_model.bin", mm_shard_parse_torch, 0, 0},
+        {"pytorch_model.bin.index.json", mm_shard_parse_torch, 1, 0},
+        {"open_clip_model.safetensors", mm_shard_parse, 0, 1},
+        {"open_clip_model.safetensors.index.json", mm_shard_parse, 1, 1},
+        {"open_clip_pytorch_model.bin", mm_shard_parse_torch, 0, 1},
     };
+    enum { CHOICES = sizeof choices / sizeof *choices };
     *out = NULL;
-    for (size_t i = 0; i < sizeof choices / sizeof *choices; i++) {
-        if (!mm_file_exists_in(directory, choices[i].name))
+    for (size_t k = 0; k < 2 * CHOICES; k++) {
+        size_t i = k % CHOICES;
+        int first_round = k < CHOICES;
+        if ((choices[i].is_open_clip == open_clip_first) != first_round ||
+            !mm_file_exists_in(directory, choices[i].name))
             continue;
         char *path = mm_path_join(directory, choices[i].name);
         if (!path)

@@ -34,9 +34,11 @@ void mm_http_wait(double seconds) {
         ;
 }
 
-/* The key as the environment has it, without the newline that files leave behind. */
-static mmood_status take_key(mm_http *http, const char *variable, mmood_error *error) {
-    const char *key = variable ? getenv(variable) : NULL;
+/* The key without the newline that files leave behind. */
+static mmood_status take_key(mm_http *http, const mm_http_options *options, mmood_error *error) {
+    const char *variable = options->key_variable, *key = options->key;
+    if (!key && variable)
+        key = getenv(variable);
     if (!variable)
         return MMOOD_OK;
     if (!(http->variable = strdup(variable)))
@@ -86,8 +88,9 @@ mmood_status mm_http_create(mm_http **out, const mm_http_options *options, mmood
         return mm_error_set(error, MMOOD_ERROR_MEMORY, "no memory for an HTTP client");
     }
     http->options = *o;
-    mmood_status status = take_key(http, o->key_variable, error);
+    mmood_status status = take_key(http, o, error);
     http->options.key_variable = http->variable;
+    http->options.key = NULL;
     if (status != MMOOD_OK) {
         mm_http_free(http);
         return status;

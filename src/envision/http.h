@@ -17,6 +17,8 @@ typedef struct mm_http_options {
     size_t body_limit;        /* bytes of a reply */
     const char *key_variable; /* environment variable with the key; NULL: none. If it is not set, no
                                  key is sent */
+    const char *key; /* the key itself; key_variable then only names its source in messages,
+                        such as the path of a file. NULL: the variable's */
 } mm_http_options;
 
 /* 300 s, 10 s to connect, 3 retries after 1, 2 and 4 s, at most 30, 64 MB, no key. */

@@ -4,7 +4,7 @@ case $1 in /*) mmood=$1 ;; *) mmood=$PWD/$1 ;; esac
 here=$PWD
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
-unset MMOOD_MODEL
+unset MMOOD_MODEL HF_HOME HF_HUB_CACHE HF_TOKEN HF_TOKEN_PATH
 export XDG_CACHE_HOME="$work/xdg"
 failures=0 checks=0
 

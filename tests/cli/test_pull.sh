@@ -4,52 +4,8 @@
 #   test_pull.sh PROGRAM FAKE_HUB
 set -u
 . cli/lib.sh
-case $2 in /*) program=$2 ;; *) program=$PWD/$2 ;; esac
-unset HF_TOKEN HF_ENDPOINT
-root=$work/root
-mkdir "$root"
+. cli/hub.sh
 for name in b32-quick sharded slow-tokenizer; do cp -r "golden/$name" "$root/$name"; done
-"$program" "$root" "$work/port" "$work/log" &
-server=$!
-trap 'kill "$server"; rm -rf "$work"' EXIT
-until [ -s "$work/port" ] || ! kill -0 "$server" 2>/dev/null; do sleep 0.1; done
-HF_ENDPOINT=http://127.0.0.1:$(cat "$work/port")
-export HF_ENDPOINT
-
-# pull CODE ARGUMENT...: its log has this run's requests only.
-pull() {
-    want=$1
-    shift
-    : >"$work/log"
-    expect "$want" "$mmood" pull --no-cache "$@"
-}
-
-# logs TEXT, logs_no TEXT: what the hub was asked for.
-logs() {
-    checks=$((checks + 1))
-    grep -qF -- "$1" "$work/log" || fail "\"$1\" is not in the hub's log"
-}
-
-logs_no() {
-    checks=$((checks + 1))
-    if grep -qF -- "$1" "$work/log"; then fail "\"$1\" is in the hub's log"; fi
-}
-
-gone() {
-    checks=$((checks + 1))
-    [ ! -e "$1" ] || fail "$1 is there"
-}
-
-# holds DIR NAME FILE...: DIR has these files, as golden/NAME has them, and no others.
-holds() {
-    holder=$1 model=$2
-    shift 2
-    for file in "$@"; do same "$holder/$file" "golden/$model/$file"; done
-    checks=$((checks + 1))
-    # shellcheck disable=SC2012 # plain names
-    [ "$(ls -A "$holder" | wc -l)" = $# ] || fail "$holder has other files: $(ls -A "$holder")"
-}
-
 one="config.json model.safetensors preprocessor_config.json tokenizer.json"
 
 # ---- models: all that is needed, nothing else, and the same embeddings
@@ -157,28 +113,26 @@ says err "it says to wait 4000 s"
 pull 1 plain/b32-quick --revision v9 -o "$work/no"
 says err "has no revision \"v9\""
 pull 1 plain/nothing -o "$work/no"
-says err "has no config.json"
+says err "has neither config.json nor open_clip_config.json"
 HF_ENDPOINT=http://127.0.0.1:1 pull 1 plain/b32-quick -o "$work/no"
 says err "there is no way to the server"
 gone "$work/no"
 
 # ---- models that are none of ours: no weights are asked for
-mkdir "$root/bert" "$root/pickle" "$root/empty"
+mkdir "$root/bert" "$root/empty"
 printf '{"model_type": "bert"}' >"$root/bert/config.json"
-cp golden/b32-quick/*.json "$root/pickle"
 cp golden/b32-quick/*.json "$root/empty"
-echo >"$root/pickle/pytorch_model.bin"
 pull 1 plain/bert -o "$work/no"
 says err "model_type is \"bert\""
 logs_no "model.safetensors"
-pull 1 plain/pickle -o "$work/no"
-says err "plain/pickle at revision main has no model.safetensors, only pytorch_model.bin"
-says err "--revision refs/pr/N"
+logs_no "api"
 pull 1 plain/empty -o "$work/no"
-says err "has neither model.safetensors nor model.safetensors.index.json"
-rm "$root/empty/tokenizer.json"
-pull 1 plain/empty -o "$work/no"
+says err "plain/empty at revision main has no weights that mmood reads: neither model.safetensors nor pytorch_model.bin"
+cp -r "$root/b32-quick" "$root/mute"
+rm "$root/mute/tokenizer.json"
+pull 1 plain/mute -o "$work/no"
 says err "neither tokenizer.json nor vocab.json"
+logs_no "store"
 gone "$work/no"
 
 # ---- an index that wants to write elsewhere, or over other files
@@ -199,11 +153,11 @@ done
 gone "$work/no"
 
 # ---- a failure leaves the model that was there as it was; so does a file of another model that would be read
-pull 1 plain/pickle -o "$work/cut"
+pull 1 plain/mute -o "$work/cut"
 # shellcheck disable=SC2086
 holds "$work/cut" b32-quick $one
 pull 1 plain/slow-tokenizer -o "$work/cut"
-says err "has a tokenizer.json of another model: plain/slow-tokenizer has none"
+says err "has the file tokenizer.json, which is not of this model, plain/slow-tokenizer,"
 # shellcheck disable=SC2086
 holds "$work/cut" b32-quick $one
 

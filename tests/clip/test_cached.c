@@ -362,7 +362,7 @@ static void test_memory_of_digests(void **unused) {
     mmood_error error;
     uint8_t *memo;
     size_t size;
-    assert_ok(mm_safetensors_open_directory(&set, model_path, &error), error);
+    assert_ok(mm_safetensors_open_directory(&set, model_path, 0, &error), error);
     assert_ok(mm_store_open(&store, folder, model_path, set, &error), error);
     assert_false(mm_store_recall(found, &store));
     assert_ok(mm_store_remember(&store, digest, store.newest + 1, &error), error);

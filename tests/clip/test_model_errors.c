@@ -218,7 +218,7 @@ static void test_files(void **unused) {
     path = path_of(folder, "open_clip_config.json");
     mmood_error error;
     assert_ok(mm_file_write(path, "{}", 2, &error), error);
-    expect(MMOOD_ERROR_UNSUPPORTED, "open_clip model");
+    expect(MMOOD_ERROR_FORMAT, "open_clip_config.json: there is no object model_cfg");
     unlink(path);
     free(path);
     begin(NULL);

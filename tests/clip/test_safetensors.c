@@ -257,23 +257,24 @@ static void test_shards(void **unused) {
               error);
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
         write_text("shards-test.tmp/model.safetensors.index.json", cases[i].index);
-        assert_int_not_equal(mm_safetensors_open_directory(&set, folder, &error), MMOOD_OK);
+        assert_int_not_equal(mm_safetensors_open_directory(&set, folder, 0, &error), MMOOD_OK);
         if (!strstr(error.message, cases[i].says))
             fail_msg("index %zu: \"%s\" lacks \"%s\"", i, error.message, cases[i].says);
     }
     write_text("shards-test.tmp/model.safetensors.index.json",
                "{\"weight_map\":{\"a\":\"one.safetensors\"}}");
-    assert_ok(mm_safetensors_open_directory(&set, folder, &error), error);
+    assert_ok(mm_safetensors_open_directory(&set, folder, 0, &error), error);
     mm_safetensors_free(set);
     unlink("shards-test.tmp/model.safetensors.index.json");
     unlink("shards-test.tmp/one.safetensors");
     write_text("shards-test.tmp/another.safetensors", "x");
     write_text("shards-test.tmp/model.pt", "x");
-    assert_int_equal(mm_safetensors_open_directory(&set, folder, &error), MMOOD_ERROR_UNSUPPORTED);
+    assert_int_equal(mm_safetensors_open_directory(&set, folder, 0, &error),
+                     MMOOD_ERROR_UNSUPPORTED);
     assert_non_null(strstr(error.message, "model.pt"));
     unlink("shards-test.tmp/model.pt");
     unlink("shards-test.tmp/another.safetensors");
-    assert_int_equal(mm_safetensors_open_directory(&set, folder, &error), MMOOD_ERROR_IO);
+    assert_int_equal(mm_safetensors_open_directory(&set, folder, 0, &error), MMOOD_ERROR_IO);
     rmdir(folder);
 }
 

@@ -127,7 +127,7 @@ static int setup(void **unused) {
     write_file("tokenizer.json", tokenizer, size);
     free(tokenizer);
     free(path);
-    assert_ok(mm_safetensors_open_directory(&base, base_path, &error), error);
+    assert_ok(mm_safetensors_open_directory(&base, base_path, 0, &error), error);
     copy_text(w, base);
     add_vision(w);
     path = mm_path_join(model_path, "model.safetensors");

@@ -329,41 +329,54 @@ static void test_shards(void **unused) {
     put("pytorch_model.bin.index.json", (const uint8_t *)text, strlen(text));
     put_copy("pytorch_model-1.bin", "data/torch", "shard1.bin");
     put_copy("pytorch_model-2.bin", "data/torch", "shard2.bin");
-    assert_ok(mm_safetensors_open_directory(&set, folder, &error), error);
+    assert_ok(mm_safetensors_open_directory(&set, folder, 0, &error), error);
     assert_int_equal(mm_safetensors_files(set), 2);
     assert_same_set(set, reference);
     mm_safetensors_free(set);
     put_copy("pytorch_model-2.bin", "data/torch", "refused_command.bin");
-    assert_int_equal(mm_safetensors_open_directory(&set, folder, &error), MMOOD_ERROR_UNSUPPORTED);
+    assert_int_equal(mm_safetensors_open_directory(&set, folder, 0, &error),
+                     MMOOD_ERROR_UNSUPPORTED);
     assert_non_null(strstr(error.message, "shard \"pytorch_model-2.bin\": data.pkl: byte"));
     mm_safetensors_free(reference);
     free(data);
 }
 
 /* Of all files the first in the order that safetensors.h gives is taken. */
-static void test_order(void **unused) {
-    (void)unused;
-    static const char *const names[] = {"open_clip_pytorch_model.bin",
-                                        "pytorch_model.bin.index.json",
-                                        "pytorch_model.bin",
-                                        "open_clip_model.safetensors.index.json",
-                                        "open_clip_model.safetensors",
-                                        "model.safetensors.index.json",
-                                        "model.safetensors"};
+static void check_order(const char *const names[7], int open_clip_first) {
     mm_safetensors *set;
     mmood_error error;
-    for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
+    for (size_t i = 7; i-- > 0;) {
         put(names[i], (const uint8_t *)"x", 1);
-        assert_int_not_equal(mm_safetensors_open_directory(&set, folder, &error), MMOOD_OK);
+        assert_int_not_equal(mm_safetensors_open_directory(&set, folder, open_clip_first, &error),
+                             MMOOD_OK);
         if (strncmp(error.message, names[i], strlen(names[i])) != 0)
             fail_msg("%s: \"%s\"", names[i], error.message);
     }
     clear();
+}
+
+static void test_order(void **unused) {
+    (void)unused;
+    static const char *const names[] = {"model.safetensors",
+                                        "model.safetensors.index.json",
+                                        "pytorch_model.bin",
+                                        "pytorch_model.bin.index.json",
+                                        "open_clip_model.safetensors",
+                                        "open_clip_model.safetensors.index.json",
+                                        "open_clip_pytorch_model.bin",
+                                        "model.safetensors",
+                                        "model.safetensors.index.json",
+                                        "pytorch_model.bin",
+                                        "pytorch_model.bin.index.json"};
+    mm_safetensors *set;
+    mmood_error error;
+    check_order(names, 0);
+    check_order(names + 4, 1);
     put_copy("open_clip_pytorch_model.bin", "data/torch", "nested.bin");
-    assert_ok(mm_safetensors_open_directory(&set, folder, &error), error);
+    assert_ok(mm_safetensors_open_directory(&set, folder, 0, &error), error);
     mm_safetensors_free(set);
     put_copy("open_clip_model.safetensors", "data/torch", "kinds.safetensors");
-    assert_ok(mm_safetensors_open_directory(&set, folder, &error), error);
+    assert_ok(mm_safetensors_open_directory(&set, folder, 0, &error), error);
     assert_non_null(mm_safetensors_find(set, "cube.one"));
     mm_safetensors_free(set);
 }

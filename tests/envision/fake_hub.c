@@ -1,7 +1,8 @@
 /* fake_hub.c - a Hugging Face hub as a program, with the other host that its large files are at.
  *   fake_hub ROOT PORT_FILE LOG
- * /OWNER/NAME/resolve/REVISION/FILE is ROOT/NAME/FILE; OWNER says how it goes wrong. Writes the
- * hub's port to PORT_FILE, and to LOG a line for each request: where, method, file, Range, and
+ * /OWNER/NAME/resolve/REVISION/FILE is ROOT/NAME/FILE, and ROOT/NAME-pr/FILE at refs/pr/66; OWNER
+ * says how it goes wrong. /api/models/OWNER/NAME/discussions?p=N is ROOT/NAME/discussions.N. Writes
+ * the hub's port to PORT_FILE, and to LOG a line for each request: where, method, file, Range, and
  * whether a key came along. */
 #include "envision/fake_endpoint.h"
 
@@ -17,6 +18,7 @@
 #include <unistd.h>
 
 #define COMMIT "0123456789abcdef0123456789abcdef01234567"
+#define PR_COMMIT "6666666666abcdef0123456789abcdef01234567"
 
 static const char *root;
 static FILE *logged;
@@ -31,6 +33,7 @@ typedef struct question {
     char file[96];
     char range[64]; /* "" : none */
     int number;     /* of requests for this owner's file, at this host */
+    const char *commit;
 } question;
 
 static void header_value(char *out, size_t size, const fake_request *request, const char *name) {
@@ -90,10 +93,10 @@ static void send_file(const question *q, const uint8_t *data, size_t size, const
     int ranged = !is(q, "norange") && sscanf(q->range, "bytes=%zu-", &start) == 1 && start < size;
     if (ranged)
         snprintf(headers, sizeof headers,
-                 "ETag: %s\r\nX-Repo-Commit: " COMMIT "\r\nContent-Range: bytes %zu-%zu/%zu\r\n",
-                 etag, start, size - 1, size);
+                 "ETag: %s\r\nX-Repo-Commit: %s\r\nContent-Range: bytes %zu-%zu/%zu\r\n", etag,
+                 q->commit, start, size - 1, size);
     else
-        snprintf(headers, sizeof headers, "ETag: %s\r\nX-Repo-Commit: " COMMIT "\r\n", etag);
+        snprintf(headers, sizeof headers, "ETag: %s\r\nX-Repo-Commit: %s\r\n", etag, q->commit);
     if (is(q, "bare"))
         headers[0] = 0;
     start = ranged ? start : 0;
@@ -112,7 +115,7 @@ static void send_file(const question *q, const uint8_t *data, size_t size, const
 /* The other host: large files only. */
 static void answer_elsewhere(fake *server, int socket, const fake_request *request) {
     (void)server;
-    question q = {.socket = socket, .is_head = request->method[0] == 'H'};
+    question q = {.socket = socket, .is_head = request->method[0] == 'H', .commit = COMMIT};
     if (sscanf(request->path, "/%63[^/]/%63[^/]/%95[^?]", q.owner, q.name, q.file) != 3)
         return;
     note(&q, request, "store");
@@ -147,17 +150,56 @@ static int refuse_all(const question *q, const fake_request *request) {
     return 1;
 }
 
+/* A page of a repository's discussions. */
+static void answer_api(question *q, const fake_request *request) {
+    char path[512];
+    int page;
+    uint8_t *data;
+    size_t size;
+    if (sscanf(request->path, "/api/models/%63[^/]/%63[^/]/discussions?p=%d", q->owner, q->name,
+               &page) != 3)
+        return;
+    snprintf(q->file, sizeof q->file, "discussions.%d", page);
+    note(q, request, "api");
+    snprintf(path, sizeof path, "%s/%s/%s", root, q->name, q->file);
+    if (refuse_all(q, request))
+        return;
+    if (is(q, "elsewhere")) {
+        snprintf(path, sizeof path, "Location: http://127.0.0.1:%d/api/models/x\r\n",
+                 fake_port(elsewhere));
+        reply(q, 302, path, "", 0);
+    } else if (mm_file_read(&data, &size, path, 64 << 20, NULL) != MMOOD_OK)
+        refuse(q, 404, "", "{\"error\":\"Not found\"}");
+    else {
+        reply(q, 200, "Content-Type: application/json\r\n", data, size);
+        free(data);
+    }
+}
+
+/* 1 for a file that the hub keeps on the other host. */
+static int is_large(const question *q) {
+    return (strstr(q->file, ".safetensors") || strstr(q->file, ".bin")) &&
+           !strstr(q->file, ".json") && !is(q, "bare");
+}
+
 static void answer(fake *server, int socket, const fake_request *request) {
     (void)server;
-    question q = {.socket = socket, .is_head = request->method[0] == 'H'};
+    question q = {.socket = socket, .is_head = request->method[0] == 'H', .commit = COMMIT};
     char revision[64];
+    if (strncmp(request->path, "/api/", 5) == 0) {
+        answer_api(&q, request);
+        return;
+    }
     if (sscanf(request->path, "/%63[^/]/%63[^/]/resolve/%63[^/]/%95[^?]", q.owner, q.name, revision,
                q.file) != 4)
         return;
     note(&q, request, "hub");
     if (refuse_all(&q, request))
         return;
-    if (strcmp(revision, "main") != 0 && strcasecmp(revision, "refs%2Fpr%2F1") != 0 &&
+    int is_pr = strcasecmp(revision, "refs%2Fpr%2F66") == 0 || strcmp(revision, PR_COMMIT) == 0;
+    if (is_pr)
+        q.commit = PR_COMMIT;
+    if (!is_pr && strcmp(revision, "main") != 0 && strcasecmp(revision, "refs%2Fpr%2F1") != 0 &&
         strcmp(revision, COMMIT) != 0) {
         refuse(&q, 404, "RevisionNotFound", "Invalid rev id");
         return;
@@ -165,7 +207,7 @@ static void answer(fake *server, int socket, const fake_request *request) {
     char path[512], hash[65], headers[1024];
     uint8_t *data;
     size_t size;
-    snprintf(path, sizeof path, "%s/%s/%s", root, q.name, q.file);
+    snprintf(path, sizeof path, "%s/%s%s/%s", root, q.name, is_pr ? "-pr" : "", q.file);
     if (mm_file_read(&data, &size, path, 64 << 20, NULL) != MMOOD_OK) {
         refuse(&q, 404, is(&q, "bare") ? "" : "EntryNotFound", "Entry not found");
         return;
@@ -173,12 +215,12 @@ static void answer(fake *server, int socket, const fake_request *request) {
     mm_sha256_of(hash, data, size);
     if (is(&q, "otherhash"))
         memcpy(hash, "00000000", 8);
-    if (strstr(q.file, ".safetensors") && !strstr(q.file, ".json") && !is(&q, "bare")) {
+    if (is_large(&q)) {
         snprintf(headers, sizeof headers,
-                 "X-Repo-Commit: " COMMIT "\r\nX-Linked-Size: %zu\r\nX-Linked-ETag: \"%s\"\r\n"
-                 "Location: http://127.0.0.1:%d/%s/%s/%s?signature=x\r\n",
-                 is(&q, "othersize") ? size + 1 : size, hash, fake_port(elsewhere), q.owner, q.name,
-                 q.file);
+                 "X-Repo-Commit: %s\r\nX-Linked-Size: %zu\r\nX-Linked-ETag: \"%s\"\r\n"
+                 "Location: http://127.0.0.1:%d/%s/%s%s/%s?signature=x\r\n",
+                 q.commit, is(&q, "othersize") ? size + 1 : size, hash, fake_port(elsewhere),
+                 q.owner, q.name, is_pr ? "-pr" : "", q.file);
         reply(&q, 302, headers, "", 0);
     } else
         send_file(&q, data, size, "\"0123456789012345678901234567890123456789\"");

@@ -399,6 +399,11 @@ static void test_keys_and_options(void **unused) {
     assert_int_equal(text[0], 'x');
     assert_int_equal(text[strlen(text) - 1], 'y');
     mm_http_free(http);
+    options.key = "of a\nfile";
+    options.key_variable = "some/file";
+    assert_int_equal(mm_http_create(&http, &options, &error), MMOOD_ERROR_ARGUMENT);
+    assert_says(&error, "the key in some/file has a character at position 3");
+    options = quick();
     setenv("MMOOD_TEST_KEY", KEY, 1);
     options.timeout = 0;
     assert_int_equal(mm_http_create(&http, &options, NULL), MMOOD_ERROR_ARGUMENT);
