@@ -1,0 +1,103 @@
+"""Step 4: the projection of the trunk's features into the text tower's space. No labels: the trunk's own classifier
+says what is on a photo, and the projection learns to say the same by cosines with what the text tower makes of
+ImageNet's 1,000 names.
+
+    python train_projection.py TEXT.pt TOKENIZER.json OUT.pt FEATURES.npz... [--steps 1500]
+"""
+import argparse
+import math
+
+import numpy as np
+import torch
+from timm.layers import Mlp
+from tokenizers import Tokenizer
+from torch import nn
+from torch.nn import functional as F
+
+from train_text import DIMENSION, embed_texts, load_tower
+from trunk import load_trunk
+from words import IMAGENET_CLASSNAMES
+
+TEMPLATE = "a photo of a {}"
+
+
+def make_projection(kind, size, dimension):
+    """open_clip's two kinds of head."""
+    if kind == "linear":
+        return nn.Linear(size, dimension, bias=False)
+    return Mlp(size, 2 * dimension, dimension, bias=(True, False))
+
+
+def ridge(x, y, strength):
+    """[outputs, inputs] of a linear layer."""
+    gram = x.T @ x
+    return torch.linalg.solve(gram + strength * gram.trace() / len(gram) * torch.eye(len(gram)), x.T @ y).T
+
+
+@torch.no_grad()
+def start(projection, x, y):
+    """A linear projection starts as the ridge regression onto the expected name; the hidden layer of the other kind
+    starts as what matters to that, either way round."""
+    if isinstance(projection, nn.Linear):
+        projection.weight.copy_(ridge(x, y, 0.1))
+        return
+    w = ridge(x - x.mean(0), y - y.mean(0), 0.1)
+    w *= 1 / ((x - x.mean(0)) @ w.T).std()
+    projection.fc1.weight.copy_(torch.cat([w, -w]))
+    projection.fc1.bias.copy_(-projection.fc1.weight @ x.mean(0))
+    projection.fc2.weight.copy_(torch.cat([torch.eye(len(w)), -torch.eye(len(w))], 1))
+
+
+def train(projection, features, classifier, names, steps=1500, batch=256, rate=1e-3, sharpness=12.0, decay=1e-4,
+          mix=0.5, labelled=None, weight=0.3, seed=0):
+    """classifier(features) -> logits, one a row of `names`. labelled: (features, index, embeddings of their names),
+    cross-entropy with that weight."""
+    random = torch.Generator().manual_seed(seed)
+    start(projection, features, F.normalize(classifier(features).softmax(1) @ names, dim=1))
+    optimizer = torch.optim.AdamW(projection.parameters(), lr=rate, weight_decay=decay)
+    for step in range(steps):
+        for group in optimizer.param_groups:
+            group["lr"] = rate * min(1, (step + 1) / 50) * 0.5 * (1 + math.cos(math.pi * step / steps))
+        i, j = torch.randint(len(features), (2, batch), generator=random)
+        share = torch.rand(batch, 1, generator=random) * mix
+        x = features[i] * (1 - share) + features[j] * share
+        with torch.no_grad():
+            p = classifier(x).softmax(1)
+        q = F.log_softmax(sharpness * F.normalize(projection(x), dim=1) @ names.T, dim=1)
+        loss = -(p * q).sum(1).mean()
+        if labelled:
+            x, index, own = labelled
+            i = torch.randint(len(x), (batch // 4,), generator=random)
+            loss = loss + weight * F.cross_entropy(sharpness * F.normalize(projection(x[i]), dim=1) @ own.T, index[i])
+        optimizer.zero_grad()
+        loss.backward()
+        optimizer.step()
+    return loss.item()
+
+
+def load_features(paths):
+    return torch.cat([torch.from_numpy(np.load(path)["features"]).float() for path in paths])
+
+
+def main():
+    p = argparse.ArgumentParser()
+    p.add_argument("text")
+    p.add_argument("tokenizer")
+    p.add_argument("out")
+    p.add_argument("features", nargs="+")
+    p.add_argument("--kind", choices=["linear", "mlp"], default="mlp")
+    p.add_argument("--steps", type=int, default=1500)
+    a = p.parse_args()
+    torch.set_num_threads(2)
+    torch.manual_seed(0)
+    names = embed_texts(load_tower(a.text), Tokenizer.from_file(a.tokenizer),
+                        [TEMPLATE.format(n) for n in IMAGENET_CLASSNAMES])
+    features = load_features(a.features)
+    projection = make_projection(a.kind, features.shape[1], DIMENSION)
+    loss = train(projection, features, load_trunk().classifier, names, a.steps)
+    print(f"{len(features)} photos, loss at the end {loss:.3f}")
+    torch.save({"kind": a.kind, "state": projection.state_dict()}, a.out)
+
+
+if __name__ == "__main__":
+    main()
