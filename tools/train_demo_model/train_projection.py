@@ -6,6 +6,7 @@ ImageNet's 1,000 names.
 """
 import argparse
 import math
+import os
 
 import numpy as np
 import torch
@@ -88,7 +89,7 @@ def main():
     p.add_argument("--kind", choices=["linear", "mlp"], default="mlp")
     p.add_argument("--steps", type=int, default=1500)
     a = p.parse_args()
-    torch.set_num_threads(2)
+    torch.set_num_threads(int(os.environ.get("OMP_NUM_THREADS", 2)))
     torch.manual_seed(0)
     names = embed_texts(load_tower(a.text), Tokenizer.from_file(a.tokenizer),
                         [TEMPLATE.format(n) for n in IMAGENET_CLASSNAMES])
