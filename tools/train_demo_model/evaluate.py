@@ -1,6 +1,6 @@
 """Step 6: what a model can do on photos that nobody trained on.
 
-    python evaluate.py MODEL GROCERY CLOTHES CIFAR [--photos N]
+    python evaluate.py MODEL GROCERY CLOTHES CIFAR
 
 GROCERY: GroceryStoreDataset's `dataset`; CLOTHES: clothing-dataset-small; CIFAR: CIFAR-10-images. Only their test (and
 CLOTHES' validation) photos are looked at.
@@ -11,12 +11,12 @@ import os
 import numpy as np
 import open_clip
 import torch
+from tokenizers import Tokenizer
 from torch.utils.data import DataLoader
 
 from features import Photos, find_photos
 from scores import separate
-from tokenizers import Tokenizer
-from words import CIFAR, IMAGENET_CLASSNAMES
+from words import CIFAR, IMAGENET_CLASSNAMES, kind_of
 
 PRODUCE = ["corn", "corn cob", "broccoli", "cauliflower", "zucchini", "cabbage", "spaghetti squash", "acorn squash",
            "butternut squash", "cucumber", "artichoke", "bell pepper", "cardoon", "mushroom", "Granny Smith apple",
@@ -54,11 +54,6 @@ def synonyms(texts):
 
 def accuracy(photos, truth, texts):
     return 100 * np.mean((photos @ texts.T).argmax(1) == truth)
-
-
-def kind_of(path):
-    """fruit and vegetables: Fruit/Apple/Golden-Delicious/x.jpg -> apple"""
-    return path.split("/")[1].lower().replace("-", " ")
 
 
 def table(title, rows):

@@ -14,7 +14,7 @@ from safetensors.torch import save_file
 from train_text import DIMENSION, SETTINGS
 from trunk import NAME, PREPROCESS, SIZE, load_trunk
 
-LOGIT_SCALE = 12.0  # the sharpness of train_projection.py
+LOGIT_SCALE = 16.0  # the sharpness of train_projection.py
 
 
 def main():

@@ -2,8 +2,8 @@
 
     python teacher.py TOKENIZER.json OUT.npz [SHARE]
 
-SHARE of the texts, 0 to 1. A word's embedding is the mean over TEACHER_TEMPLATES, minus the mean of ImageNet's names, of unit length. OUT.npz
-holds `texts`, `kinds` and `vectors` [n, 384] in F16.
+SHARE of the texts, 0 to 1. A word's embedding is the mean over TEACHER_TEMPLATES, minus the mean of ImageNet's names,
+of unit length. OUT.npz holds `texts`, `kinds` and `vectors` [n, 384] in F16.
 """
 import os
 import sys

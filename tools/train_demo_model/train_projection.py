@@ -2,7 +2,9 @@
 says what is on a photo, and the projection learns to say the same by cosines with what the text tower makes of
 ImageNet's 1,000 names.
 
-    python train_projection.py TEXT.pt TOKENIZER.json OUT.pt FEATURES.npz... [--steps 1500]
+    python train_projection.py TEXT.pt TOKENIZER.json OUT.pt FEATURES.npz... [--labelled GROCERY_TRAIN.npz]
+
+--labelled makes a variant that is not shipped: photos of fruit and vegetables whose labels are learnt, too.
 """
 import argparse
 import math
@@ -17,7 +19,7 @@ from torch.nn import functional as F
 
 from train_text import DIMENSION, embed_texts, load_tower
 from trunk import load_trunk
-from words import IMAGENET_CLASSNAMES
+from words import IMAGENET_CLASSNAMES, kind_of
 
 TEMPLATE = "a photo of a {}"
 
@@ -29,32 +31,33 @@ def make_projection(kind, size, dimension):
     return Mlp(size, 2 * dimension, dimension, bias=(True, False))
 
 
-def ridge(x, y, strength):
-    """[outputs, inputs] of a linear layer."""
-    gram = x.T @ x
-    return torch.linalg.solve(gram + strength * gram.trace() / len(gram) * torch.eye(len(gram)), x.T @ y).T
+def fit(classifier, names, strength):
+    """The linear projection [dimension, inputs] whose products with the names come nearest to the classifier's logits,
+    by ridge regression; no photo takes part."""
+    weight = classifier.weight - classifier.weight.mean(0)
+    gram = names.T @ names
+    return torch.linalg.solve(gram + strength * gram.trace() / len(gram) * torch.eye(len(gram)), names.T @ weight)
 
 
 @torch.no_grad()
-def start(projection, x, y):
-    """A linear projection starts as the ridge regression onto the expected name; the hidden layer of the other kind
-    starts as what matters to that, either way round."""
+def start(projection, x, classifier, names):
+    """A linear projection starts as the fit; the hidden layer of the other kind as the fit, either way round."""
+    w = fit(classifier, names, 0.03)
+    w *= 0.3 / (x @ w.T).std()
     if isinstance(projection, nn.Linear):
-        projection.weight.copy_(ridge(x, y, 0.1))
+        projection.weight.copy_(w)
         return
-    w = ridge(x - x.mean(0), y - y.mean(0), 0.1)
-    w *= 1 / ((x - x.mean(0)) @ w.T).std()
     projection.fc1.weight.copy_(torch.cat([w, -w]))
     projection.fc1.bias.copy_(-projection.fc1.weight @ x.mean(0))
     projection.fc2.weight.copy_(torch.cat([torch.eye(len(w)), -torch.eye(len(w))], 1))
 
 
-def train(projection, features, classifier, names, steps=1500, batch=256, rate=1e-3, sharpness=12.0, decay=1e-4,
+def train(projection, features, classifier, names, steps=800, batch=256, rate=1e-3, sharpness=16.0, decay=1e-4,
           mix=0.5, labelled=None, weight=0.3, seed=0):
-    """classifier(features) -> logits, one a row of `names`. labelled: (features, index, embeddings of their names),
+    """classifier: a linear layer, one logit a row of `names`. labelled: (features, index, embeddings of their names),
     cross-entropy with that weight."""
     random = torch.Generator().manual_seed(seed)
-    start(projection, features, F.normalize(classifier(features).softmax(1) @ names, dim=1))
+    start(projection, features, classifier, names)
     optimizer = torch.optim.AdamW(projection.parameters(), lr=rate, weight_decay=decay)
     for step in range(steps):
         for group in optimizer.param_groups:
@@ -76,6 +79,16 @@ def train(projection, features, classifier, names, steps=1500, batch=256, rate=1
     return loss.item()
 
 
+def load_labelled(path, embed):
+    """Fruit and vegetables of the Grocery Store Dataset: (features, index, embeddings of the kinds)."""
+    stored = np.load(path)
+    mine = np.array([not p.startswith("Packages") for p in stored["paths"]])
+    kinds = [kind_of(p) for p in stored["paths"][mine]]
+    labels = sorted(set(kinds))
+    return (torch.from_numpy(stored["features"][mine]).float(), torch.tensor([labels.index(k) for k in kinds]),
+            embed([TEMPLATE.format(k) for k in labels]))
+
+
 def load_features(paths):
     return torch.cat([torch.from_numpy(np.load(path)["features"]).float() for path in paths])
 
@@ -86,16 +99,21 @@ def main():
     p.add_argument("tokenizer")
     p.add_argument("out")
     p.add_argument("features", nargs="+")
-    p.add_argument("--kind", choices=["linear", "mlp"], default="mlp")
-    p.add_argument("--steps", type=int, default=1500)
+    p.add_argument("--kind", choices=["linear", "mlp"], default="linear")
+    p.add_argument("--steps", type=int, default=800)
+    p.add_argument("--labelled")
     a = p.parse_args()
     torch.set_num_threads(int(os.environ.get("OMP_NUM_THREADS", 2)))
     torch.manual_seed(0)
-    names = embed_texts(load_tower(a.text), Tokenizer.from_file(a.tokenizer),
-                        [TEMPLATE.format(n) for n in IMAGENET_CLASSNAMES])
+    tower, tokenizer = load_tower(a.text), Tokenizer.from_file(a.tokenizer)
+
+    def embed(texts):
+        return embed_texts(tower, tokenizer, texts)
+    names = embed([TEMPLATE.format(n) for n in IMAGENET_CLASSNAMES])
     features = load_features(a.features)
     projection = make_projection(a.kind, features.shape[1], DIMENSION)
-    loss = train(projection, features, load_trunk().classifier, names, a.steps)
+    loss = train(projection, features, load_trunk().classifier, names, a.steps,
+                 labelled=load_labelled(a.labelled, embed) if a.labelled else None)
     print(f"{len(features)} photos, loss at the end {loss:.3f}")
     torch.save({"kind": a.kind, "state": projection.state_dict()}, a.out)
 

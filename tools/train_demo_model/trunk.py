@@ -6,6 +6,7 @@ import os
 import timm
 import torch
 from open_clip.transform import PreprocessCfg, image_transform_v2
+from torchvision import transforms
 
 NAME, SIZE = "tf_efficientnet_lite0", 224
 MEAN, STD = [127 / 255] * 3, [128 / 255] * 3  # (x - 127) / 128
@@ -29,3 +30,11 @@ def load_trunk():
 
 def preprocess():
     return image_transform_v2(PreprocessCfg(**PREPROCESS), is_train=False)
+
+
+def random_crop():
+    """The same, of a part of the photo, a quarter to all of it."""
+    resize = transforms.InterpolationMode.BICUBIC
+    return transforms.Compose([transforms.RandomResizedCrop(SIZE, (0.25, 1), interpolation=resize),
+                               transforms.RandomHorizontalFlip(), transforms.ToTensor(),
+                               transforms.Normalize(MEAN, STD)])

@@ -26,6 +26,11 @@ striped spotted furry round square long short empty folded wet dirty shiny trans
 garden kitchen office""".split()
 
 
+def kind_of(path):
+    """fruit and vegetables: Fruit/Apple/Golden-Delicious/x.jpg -> apple"""
+    return path.split("/")[1].lower().replace("-", " ")
+
+
 def wordnet(folder="/usr/share/wordnet"):
     """(concrete nouns, other nouns and adjectives, [(word, gloss)], {offset of a noun: its words}) of Debian's
     wordnet-base, in file order; concrete is a word with any concrete sense."""
