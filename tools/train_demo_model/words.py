@@ -32,9 +32,9 @@ def kind_of(path):
 
 
 def wordnet(folder="/usr/share/wordnet"):
-    """(concrete nouns, other nouns and adjectives, [(word, gloss)], {offset of a noun: its words}) of Debian's
-    wordnet-base, in file order; concrete is a word with any concrete sense."""
-    concrete, other, glosses, synsets = {}, {}, [], {}
+    """(concrete nouns, other words, [(word, gloss)]) of Debian's wordnet-base, in file order; concrete is a noun with
+    any concrete sense."""
+    concrete, other, glosses = {}, {}, []
     for part in ("noun", "adj", "verb"):
         with open(os.path.join(folder, "data." + part), encoding="latin-1") as file:
             for line in file:
@@ -48,9 +48,7 @@ def wordnet(folder="/usr/share/wordnet"):
                     into.setdefault(word, None)
                 gloss = gloss.split(";")[0].split('"')[0].strip()
                 glosses.append((words[0], gloss))
-                if part == "noun":
-                    synsets[fields[0]] = words
-    return list(concrete), [w for w in other if w not in concrete], glosses, synsets
+    return list(concrete), [w for w in other if w not in concrete], glosses
 
 
 def phrases(nouns, count, seed=0):
@@ -67,7 +65,7 @@ def phrases(nouns, count, seed=0):
 def all_texts(tokenizer, share=1.0):
     """{kind: texts}; no text in two kinds. `names` are ImageNet's, in its order, as far as they differ. Of WordNet's
     words the common ones come first, those that CLIP's tokenizer leaves whole; `share` keeps so many of each kind."""
-    concrete, other, glosses, _ = wordnet()
+    concrete, other, glosses = wordnet()
     kinds = {"names": list(IMAGENET_CLASSNAMES), "common": CIFAR, "concrete": concrete, "other": other,
              "phrases": phrases(concrete, 15000), "glosses": [f"{w}: {g}" for w, g in glosses]}
     most = {"concrete": 50000, "other": 30000, "phrases": 20000, "glosses": 20000}
