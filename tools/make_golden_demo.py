@@ -1,6 +1,6 @@
 """Golden embeddings of the demo model by open_clip: generated pictures and a few texts, in float32.
 
-    python make_golden_demo.py MODEL_DIRECTORY OUT
+    python tools/make_golden_demo.py models/demo tests/golden/demo
 
 OUT gets images/*.png, texts.json and expected.safetensors (`image_embeddings`, `text_embeddings`, of unit length, in
 the order of the sorted file names and of texts.json). A float32 implementation should agree to 1e-3 in each number
