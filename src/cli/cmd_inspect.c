@@ -127,14 +127,10 @@ static void preprocess_text(mm_buffer *out, const mmood_preprocess *p, const cha
 }
 
 static void model_text(mm_buffer *out, const mmood_model_info *info) {
+    mm_buffer_printf(out, "CLIP model    %s", common_model_title(info).text);
     if (info->vision.trunk[0])
-        mm_buffer_printf(out,
-                         "CLIP model    %s (%s), images of %d x %d, embeddings of %d numbers\n",
-                         info->vision.family, info->vision.trunk, info->image_size,
-                         info->image_size, info->dimension);
-    else
-        mm_buffer_printf(out, "CLIP model    %s-%d/%d, embeddings of %d numbers\n",
-                         info->vision.family, info->image_size, info->patch_size, info->dimension);
+        mm_buffer_printf(out, ", images of %d x %d", info->image_size, info->image_size);
+    mm_buffer_printf(out, ", embeddings of %d numbers\n", info->dimension);
     tower_text(out, "vision tower", &info->vision);
     tower_text(out, "text tower", &info->text);
     texts_text(out, info);

@@ -73,7 +73,8 @@ echo "a photo of a cat" >"$work/texts"
 expect 0 "$mmood" embed -m "$work/mci0" --no-cache -o "$work/out" --texts "$work/texts"
 
 # ---- kept weights
-expect 0 "$mmood" inspect "$work/mci0" --cache "$work/kept"
+expect 0 "$mmood" inspect -v "$work/mci0" --cache "$work/kept"
+says err "mci0: FastViT (fastvit_mci0), "
 expect 0 "$mmood" inspect "$work/mci0" --cache "$work/kept"
 says out "FastViT (fastvit_mci0)"
 
