@@ -23,15 +23,16 @@ static const struct {
     const char *text;
     const char *placeholders; /* that it may have, each between spaces */
 } templates[MM_PROMPTS] = {
-    {"near", mm_text_near, " class labels count "},
-    {"more", mm_text_more, " class labels label count "},
-    {"categories", mm_text_categories, " labels count "},
-    {"sketch", mm_text_sketch, " labels categories count "},
-    {"select", mm_text_select, " labels categories drafts count "},
+    {"near", mm_text_near, " class labels sample categories count "},
+    {"more", mm_text_more, " class labels sample categories label count "},
+    {"categories", mm_text_categories, " labels sample count "},
+    {"sketch", mm_text_sketch, " labels sample categories count "},
+    {"select", mm_text_select, " labels sample categories drafts count "},
     {"picture", mm_text_picture, " label "},
-    {"elaborate", mm_text_elaborate, " labels label count "},
-    {"text-near", mm_text_text_near, " class labels count "},
-    {"text-far", mm_text_text_far, " labels count "},
+    {"elaborate", mm_text_elaborate, " labels sample categories label count "},
+    {"text-near", mm_text_text_near, " class labels sample categories count "},
+    {"text-far", mm_text_text_far, " labels sample categories count "},
+    {"text-fine", mm_text_text_fine, " labels sample categories count "},
     {"probe", mm_text_probe, ""},
 };
 
@@ -49,6 +50,10 @@ const char *mm_prompt_default(mm_prompt prompt) {
 
 const char *mm_prompts_text(const mm_prompts *prompts, mm_prompt prompt) {
     return prompts->texts[prompt];
+}
+
+int mm_prompts_use_categories(const mm_prompts *prompts, mm_prompt prompt) {
+    return strstr(prompts->texts[prompt], "{categories}") != NULL;
 }
 
 /* The length of a placeholder's name if one begins at `text`, after its "{"; 0 if the brace is just
@@ -162,11 +167,8 @@ static void put_value(mm_buffer *out, const char *name, const mm_prompt_values *
     const struct {
         const char *name;
         const char *value;
-    } values[] = {{"class", v->class_name},
-                  {"labels", v->labels},
-                  {"categories", v->categories},
-                  {"drafts", v->drafts},
-                  {"label", v->label}};
+    } values[] = {{"class", v->class_name},      {"labels", v->labels}, {"sample", v->sample},
+                  {"categories", v->categories}, {"drafts", v->drafts}, {"label", v->label}};
     if (strcmp(name, "count") == 0)
         mm_buffer_printf(out, "%zu", v->count);
     for (size_t i = 0; i < sizeof values / sizeof *values; i++)

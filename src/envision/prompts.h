@@ -14,6 +14,7 @@ typedef enum mm_prompt {
     MM_PROMPT_ELABORATE,  /* elaborate.txt: a generated picture */
     MM_PROMPT_TEXT_NEAR,  /* text-near.txt: the name of an ID class */
     MM_PROMPT_TEXT_FAR,   /* text-far.txt: the names of all */
+    MM_PROMPT_TEXT_FINE,  /* text-fine.txt: the names of all, for other kinds of the same sort */
     MM_PROMPT_PROBE,      /* probe.txt: can the model see? */
     MM_PROMPTS
 } mm_prompt;
@@ -23,7 +24,8 @@ typedef enum mm_prompt {
 typedef struct mm_prompt_values {
     const char *class_name; /* {class} */
     const char *labels;     /* {labels}: all ID labels */
-    const char *categories; /* {categories} */
+    const char *sample;     /* {sample}: some of the ID labels */
+    const char *categories; /* {categories}: the broad ones of the ID labels */
     const char *drafts;     /* {drafts} */
     const char *label;      /* {label} */
     size_t count;           /* {count} */
@@ -46,6 +48,9 @@ const char *mm_prompt_default(mm_prompt prompt);
 
 /* The template itself. */
 const char *mm_prompts_text(const mm_prompts *prompts, mm_prompt prompt);
+
+/* 1 if the template has the placeholder {categories}. */
+int mm_prompts_use_categories(const mm_prompts *prompts, mm_prompt prompt);
 
 /* The template with its placeholders replaced, without white space around it, in memory that the
  * caller frees. */
