@@ -178,6 +178,8 @@ int cmd_envision(int argc, char **argv) {
          "messages of a conversation, which share its labels; default as many as it takes"},
         {"sample", 0, OPTION_COUNT, &s.sample, "N",
          "ID labels that {sample} in a prompt of your own shows; default 20"},
+        {"examples", 0, OPTION_FLAG, &s.examples, NULL,
+         "show examples of good answers, for small models"},
         {"max-tokens", 0, OPTION_COUNT, &s.max_tokens, "N",
          "of a reply; default 2048, 0 the server's"},
         {"no-schema", 0, OPTION_FLAG, &s.no_schema, NULL, "do not ask for lists by a JSON schema"},

@@ -53,6 +53,7 @@ typedef struct envision_settings {
     int more_rounds;
     int rounds;
     int sample;
+    int examples;
     const char *images;
     int per_class;
     double mix;

@@ -151,8 +151,14 @@ static mm_far_options far_options(const run *r) {
                             .given_pictures = r->given.path_count};
 }
 
+static int uses_categories(const run *r, mm_prompt prompt) {
+    mm_prompt examples = r->s->examples ? mm_prompt_examples(prompt) : MM_PROMPTS;
+    return mm_prompts_use_categories(r->prompts, prompt) ||
+           (examples != MM_PROMPTS && mm_prompts_use_categories(r->prompts, examples));
+}
+
 /* 1 if a prompt of the mode has {categories}; the sketch, which asks for them itself, apart. */
-static int use_categories(const run *r) {
+static int needs_categories(const run *r) {
     const struct {
         mm_prompt prompt;
         int is_asked;
@@ -164,7 +170,7 @@ static int use_categories(const run *r) {
                    {MM_PROMPT_TEXT_FINE, r->mode == ENVISION_TEXT_FINE},
                    {MM_PROMPT_MORE, 1}};
     for (size_t i = 0; i < sizeof prompts / sizeof *prompts; i++)
-        if (prompts[i].is_asked && mm_prompts_use_categories(r->prompts, prompts[i].prompt))
+        if (prompts[i].is_asked && uses_categories(r, prompts[i].prompt))
             return 1;
     return 0;
 }
@@ -204,6 +210,7 @@ static mmood_status ask(run *r, mmood_error *error) {
                        .per_turn = envision_per_turn(r->s, r->mode),
                        .more_rounds = (size_t)r->s->more_rounds,
                        .rounds = (size_t)r->s->rounds,
+                       .examples = r->s->examples,
                        .out = r->out};
     const mm_far_options far = far_options(r);
     mmood_status status = MMOOD_OK;
@@ -212,7 +219,7 @@ static mmood_status ask(run *r, mmood_error *error) {
         status = mm_probe_run(&probe, &r->asker, r->prompts, error);
     if (probe)
         mm_outliers_step(r->out, "probe", probe);
-    if (status == MMOOD_OK && use_categories(r))
+    if (status == MMOOD_OK && needs_categories(r))
         status = mm_categories_find(&r->categories_text, &e, &far, error);
     e.categories = r->categories_text;
     return status == MMOOD_OK ? run_branches(r, &e, error) : status;

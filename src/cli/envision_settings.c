@@ -235,6 +235,7 @@ static void describe_rounds(json_t *object, const envision_settings *s, enum env
         json_object_set_new(object, "more_rounds", json_integer(s->more_rounds));
     }
     json_object_set_new(object, "sample", json_integer(s->sample));
+    json_object_set_new(object, "examples", json_boolean(s->examples));
 }
 
 json_t *envision_describe(const envision_settings *s, enum envision_mode mode, size_t wanted,

@@ -62,7 +62,7 @@ static mmood_status ask_names(mm_reply *names, char key[65], const mm_envisioner
                               mmood_error *error) {
     char *message;
     mm_chat_reply reply;
-    mmood_status status = mm_prompts_expand(&message, e->prompts, question->prompt, values, error);
+    mmood_status status = mm_message(&message, e, question->prompt, values, error);
     if (status == MMOOD_OK)
         status = mm_talk_user(talk, message, NULL, 0, error);
     free(message);

@@ -34,6 +34,10 @@ static const struct {
     {"text-far", mm_text_text_far, " labels sample categories count "},
     {"text-fine", mm_text_text_fine, " labels sample categories count "},
     {"probe", mm_text_probe, ""},
+    {"examples-near", mm_text_examples_near, " class labels sample categories count "},
+    {"examples-far", mm_text_examples_far, " labels sample categories count "},
+    {"examples-elaborate", mm_text_examples_elaborate, " labels sample categories label count "},
+    {"examples-fine", mm_text_examples_fine, " labels sample categories count "},
 };
 
 static mmood_status no_memory(mmood_error *error) {
@@ -50,6 +54,23 @@ const char *mm_prompt_default(mm_prompt prompt) {
 
 const char *mm_prompts_text(const mm_prompts *prompts, mm_prompt prompt) {
     return prompts->texts[prompt];
+}
+
+mm_prompt mm_prompt_examples(mm_prompt prompt) {
+    switch (prompt) {
+    case MM_PROMPT_NEAR:
+    case MM_PROMPT_TEXT_NEAR:
+        return MM_PROMPT_EXAMPLES_NEAR;
+    case MM_PROMPT_SKETCH:
+    case MM_PROMPT_TEXT_FAR:
+        return MM_PROMPT_EXAMPLES_FAR;
+    case MM_PROMPT_ELABORATE:
+        return MM_PROMPT_EXAMPLES_ELABORATE;
+    case MM_PROMPT_TEXT_FINE:
+        return MM_PROMPT_EXAMPLES_FINE;
+    default:
+        return MM_PROMPTS;
+    }
 }
 
 int mm_prompts_use_categories(const mm_prompts *prompts, mm_prompt prompt) {
@@ -200,4 +221,29 @@ mmood_status mm_prompts_expand(char **out, const mm_prompts *prompts, mm_prompt 
     mm_buffer_free(&text);
     *out = NULL;
     return no_memory(error);
+}
+
+mmood_status mm_prompts_expand_with_examples(char **out, const mm_prompts *prompts,
+                                             mm_prompt prompt, const mm_prompt_values *values,
+                                             mmood_error *error) {
+    mm_prompt examples = mm_prompt_examples(prompt);
+    char *first, *second = NULL;
+    *out = NULL;
+    if (examples == MM_PROMPTS)
+        return mm_prompts_expand(out, prompts, prompt, values, error);
+    mmood_status status = mm_prompts_expand(&first, prompts, prompt, values, error);
+    if (status == MMOOD_OK)
+        status = mm_prompts_expand(&second, prompts, examples, values, error);
+    mm_buffer text = {0};
+    if (status == MMOOD_OK) {
+        mm_buffer_printf(&text, "%s\n\n%s", first, second);
+        status = text.failed ? no_memory(error) : MMOOD_OK;
+    }
+    free(first);
+    free(second);
+    if (status == MMOOD_OK)
+        *out = text.data;
+    else
+        mm_buffer_free(&text);
+    return status;
 }

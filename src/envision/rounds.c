@@ -56,6 +56,12 @@ char *mm_join_sample(const char *const *names, size_t count, size_t most) {
     return text;
 }
 
+mmood_status mm_message(char **out, const mm_envisioner *e, mm_prompt prompt,
+                        const mm_prompt_values *values, mmood_error *error) {
+    return e->examples ? mm_prompts_expand_with_examples(out, e->prompts, prompt, values, error)
+                       : mm_prompts_expand(out, e->prompts, prompt, values, error);
+}
+
 mm_prompt_values mm_common_values(const mm_envisioner *e) {
     return (mm_prompt_values){
         .labels = e->id_text, .sample = e->sample, .categories = e->categories};
@@ -339,8 +345,8 @@ static mmood_status prepare(turn *t, mm_conversation *c, size_t names, const rou
     values.label = c->picture;
     values.count = names;
     *t = (turn){.of = c, .count = names};
-    return mm_prompts_expand(&t->message, r->e->prompts,
-                             c->said_count == 0 ? c->opening : MM_PROMPT_MORE, &values, error);
+    return mm_message(&t->message, r->e, c->said_count == 0 ? c->opening : MM_PROMPT_MORE, &values,
+                      error);
 }
 
 /* Prepares a turn of each conversation that is to name more. */

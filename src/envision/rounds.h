@@ -19,6 +19,7 @@ typedef struct mm_envisioner {
     size_t per_turn;        /* names asked for in one message, at most */
     size_t more_rounds;     /* messages of a conversation beyond those that ideally suffice */
     size_t rounds; /* 0, or: messages of a conversation, whatever per_turn and more_rounds are */
+    int examples;  /* 1: prompts have examples of good answers */
     mm_outliers *out;
 } mm_envisioner;
 
@@ -79,6 +80,10 @@ char *mm_join_names(const char *const *names, size_t count);
 
 /* The same of `most` of them, evenly spread over the list. */
 char *mm_join_sample(const char *const *names, size_t count, size_t most);
+
+/* A prompt as it is sent, with examples if they are wanted; the caller frees it. */
+mmood_status mm_message(char **out, const mm_envisioner *e, mm_prompt prompt,
+                        const mm_prompt_values *values, mmood_error *error);
 
 /* What the placeholders stand for that are the same in all prompts. */
 mm_prompt_values mm_common_values(const mm_envisioner *e);

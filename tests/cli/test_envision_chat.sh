@@ -257,6 +257,11 @@ expect 0 "$mmood" envision --id "$work/id.txt" --mode text-near --prompts "$work
     --dry-run
 says out "Of pets, beasts, such as cat, dog, polar bear, name"
 says out "3 calls of language models"
+expect 0 "$mmood" envision --id "$work/id.txt" --mode text-far --examples --dry-run
+says out "Answer with a list of 50"
+says out "good answers are: tennis"
+expect 0 "$mmood" envision --id "$work/id.txt" --mode far --examples --dry-run
+says out "a tennis"
 calls 0
 printf '{"cat": ["Lynx", "tabby cats", "dog"], "dog": ["wolf", "lynx"]}' >"$work/eoe.json"
 envision 0 --mode import "$work/eoe.json"

@@ -73,6 +73,34 @@ static void test_texts(void **unused) {
     assert_non_null(strstr(mm_prompt_default(MM_PROMPT_ELABORATE), "itself, then"));
 }
 
+static void test_examples(void **unused) {
+    (void)unused;
+    mm_envisioner e = {.id_text = "cat, dog"};
+    mm_prompt_values values = mm_common_values(&e);
+    mm_prompts *prompts;
+    mmood_error error;
+    values.count = 3;
+    assert_ok(mm_prompts_load(&prompts, NULL, &error), error);
+    e.prompts = prompts;
+    for (int i = 0; i < MM_PROMPTS; i++) {
+        mm_prompt prompt = (mm_prompt)i, examples = mm_prompt_examples(prompt);
+        char *without, *with;
+        e.examples = 0;
+        assert_ok(mm_message(&without, &e, prompt, &values, &error), error);
+        e.examples = 1;
+        assert_ok(mm_message(&with, &e, prompt, &values, &error), error);
+        assert_int_equal(strncmp(with, without, strlen(without)), 0);
+        const char *rest = with + strlen(without);
+        if (examples == MM_PROMPTS)
+            assert_string_equal(rest, "");
+        else
+            assert_int_equal(strncmp(rest + 2, mm_prompt_default(examples), strlen(rest + 2)), 0);
+        free(without);
+        free(with);
+    }
+    mm_prompts_free(prompts);
+}
+
 static void test_placeholders(void **unused) {
     (void)unused;
     static const char text[] = "{sample}; {categories}; {labels}; {count}";
@@ -116,6 +144,7 @@ int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_prompts),
         cmocka_unit_test(test_texts),
+        cmocka_unit_test(test_examples),
         cmocka_unit_test(test_placeholders),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
