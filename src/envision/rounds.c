@@ -322,10 +322,9 @@ static int may_go_on(const mm_conversation *c) {
 static size_t names_wanted(const mm_conversation *c, const mm_envisioner *e) {
     if (!may_go_on(c) || c->found >= c->wanted)
         return 0;
-    size_t rest = c->wanted - c->found, rounds = e->rounds - c->round;
-    if (e->rounds > 0)
-        return (rest + rounds - 1) / rounds;
-    return rest < e->per_turn ? rest : e->per_turn;
+    size_t rest = c->wanted - c->found;
+    size_t rounds = e->rounds ? e->rounds - c->round : (rest + e->per_turn - 1) / e->per_turn;
+    return (rest + rounds - 1) / rounds;
 }
 
 /* Has those that may go on make up for what others lack. */

@@ -246,6 +246,9 @@ expect 0 "$mmood" envision --id "$work/id.txt" --mode text-far --dry-run
 says out "a list of 50 short names"
 says out "text-far     1 call"
 says out "more         9 calls"
+expect 0 "$mmood" envision --id "$work/id.txt" --mode text-near -L 12K --dry-run
+says out "Name 6 other"
+says out "Name 6 more"
 expect 0 "$mmood" envision --id "$work/id.txt" --mode text-near --rounds 3 --dry-run
 says out "Name 1 other"
 says out "more         6 calls"
