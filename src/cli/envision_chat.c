@@ -294,10 +294,10 @@ static int finish(const run *r) {
         return EXIT_FATAL;
     }
     if (r->wanted > kept)
-        cli_note(common_talk(&r->s->common),
-                 "only %zu of %zu labels were found; more may come with a larger --more-rounds or "
-                 "another model",
-                 kept, r->wanted);
+        cli_note(
+            common_talk(&r->s->common),
+            "only %zu of %zu labels were found; more may come with a larger %s or another model",
+            kept, r->wanted, r->s->rounds ? "--rounds" : "--more-rounds");
     int code = write_file(r);
     if (code == EXIT_DONE)
         cli_note(common_talk(&r->s->common), "%s: %zu outlier label%s, %zu dropped", r->s->out,

@@ -66,7 +66,10 @@ try() {
 }
 try dash 'gray wolf|owl|red fox'
 calls 3 # twice nothing new
-says err "only 3 of 6 labels were found"
+says err "only 3 of 6 labels were found; more may come with a larger --more-rounds or"
+envision 0 --mode text-far -L 6 --rounds 2
+says err "a larger --rounds or"
+calls 5
 try numbered 'gray wolf|owl|red fox|hyena|raccoon'
 try comma 'gray wolf|owl|red fox|hyena|raccoon'
 try bashfence 'gray wolf|owl'
