@@ -2,10 +2,11 @@
 BUILD ?= build
 CMAKE_FLAGS ?=
 
-.PHONY: help demo check check-long build bench install format packages clean
+.PHONY: help demo demo-clip check check-long build bench install format packages clean
 
 help:
-	@echo "make demo        install packages, build, and judge real pictures with the shipped model"
+	@echo "make demo        install packages, build, and judge real photos with the shipped model"
+	@echo "make demo-clip   the same photos with a CLIP model from Hugging Face's hub (MODEL=...)"
 	@echo "make check       install packages, build, and run all tests and checks (some minutes)"
 	@echo "make build       build only: $(BUILD)/mmood and $(BUILD)/libmmood.so"
 	@echo "make install     install the program, library, header, pkg-config file and CMake package"
@@ -23,8 +24,15 @@ build: packages
 	@cmake -S . -B $(BUILD) -G Ninja $(CMAKE_FLAGS)
 	@cmake --build $(BUILD) --target mmood_installed
 
-demo: build
+demo:
+	@tools/install_packages.sh build demo
+	@tools/quiet_build.sh $(BUILD) $(CMAKE_FLAGS)
 	@demo/run.sh $(BUILD)/mmood
+
+demo-clip:
+	@tools/install_packages.sh build demo
+	@tools/quiet_build.sh $(BUILD) $(CMAKE_FLAGS)
+	@demo/run_clip.sh $(BUILD)/mmood "$(or $(MODEL),openai/clip-vit-base-patch32)"
 
 check:
 	@tools/install_packages.sh build check

@@ -7,7 +7,7 @@ For each: pictures a second at saturation (64 clients) and latency there, latenc
 all at half of the slowest one's rate, peak memory. Clients run on the same cores; what they take of them is shown.
 For mmood also the share of what `mmood bench` makes of the same picture in batches, without HTTP.
 Python needs bench/requirements-serve.txt, and nothing for `--only auto f32`. The model is ViT-B/32 with random weights, made in BUILD/bench, unless
-one is given, such as the demo's: --model models/demo --picture demo/pictures/id/bacon.png
+one is given, such as the demo's: --model models/demo --picture tests/data/drawings/bacon.png
 (onnxruntime embeds the demo's pictures otherwise than the rest, as its score shows; its times count all the same).
 """
 import argparse
@@ -57,7 +57,7 @@ def prepare(options, kinds):
         link = os.path.join(work, name)
         if not os.path.lexists(link):
             os.symlink(os.path.join(model, name), link)
-    subprocess.run([f"{build}/mmood", "build", "--quiet", "-m", model, "--id", f"{root}/demo/foods.txt", "--outliers",
+    subprocess.run([f"{build}/mmood", "build", "--quiet", "-m", model, "--id", f"{root}/demo/sold.txt", "--outliers",
                     f"{root}/demo/outliers.txt", "-o", f"{work}/detector.mmood"], check=True)
     if "onnxruntime" in kinds and not os.path.exists(f"{work}/vision.onnx"):
         export(model, f"{work}/vision.onnx")

@@ -1,11 +1,11 @@
 #!/usr/bin/env python3
 """What --fast-decode gains and what it changes: the time to decode and crop JPEGs of three sizes, and cosines of
-embeddings, scores and verdicts of the demo's pictures, as large JPEGs of three kinds.
+embeddings, scores and verdicts of the demo's photos, as large JPEGs of three kinds.
 
     bench/fast_decode.py [BUILD [SPEED_MODEL [MODEL]]]      (Pillow, numpy; cmake --build BUILD --target bench_clip)
 
 SPEED_MODEL (BUILD/bench/b32, which bench/run.sh makes) says to what size pictures are cut for the times; MODEL
-(models/demo) judges. The kinds: "smooth", drawings enlarged by a bicubic filter; "hard", by repeating pixels, so that
+(models/demo) judges the photos that demo/get_photos.sh has put into BUILD/demo-photos. The kinds: "smooth", photos enlarged by a bicubic filter; "hard", by repeating pixels, so that
 edges are as sharp as JPEG has them; "grain", smooth with noise of 12 levels in each pixel.
 """
 import json
@@ -66,20 +66,19 @@ def embeddings(path):
 
 
 def effect(mmood, model, edge, kind, factor, folder):
-    pictures, ids = f"{folder}/{kind}-{factor}", []
-    for group in ("id", "ood-far", "ood-near"):
-        source = f"{ROOT}/demo/pictures/{group}"
+    pictures = f"{folder}/{kind}-{factor}"
+    for group in ("id", "far", "near"):
+        source = f"{os.path.dirname(mmood)}/demo-photos/{group}"
         os.makedirs(f"{pictures}/{group}")
         for i, name in enumerate(sorted(os.listdir(source))):
             enlarge(Image.open(f"{source}/{name}").convert("RGB"), edge * factor, kind, i).save(
                 f"{pictures}/{group}/{name[:-4]}.jpg", quality=90)
-    with open(f"{ROOT}/demo/draws/00.txt") as file:
-        ids = "".join(f"{pictures}/id/{label.strip().replace(' ', '-')}.jpg\n" for label in file if label.strip())
+    ids = "".join(f"{pictures}/id/{name}\n" for name in sorted(os.listdir(f"{pictures}/id")))
     found = []
     for option in ((), ("--fast-decode",)):
         common = ("-m", model, "--quiet", "--precision", "f32", *option)
         run(mmood, "embed", *common, "--images", pictures, "-o", f"{folder}/e")
-        run(mmood, "build", "-m", model, "--quiet", "--precision", "f32", "--id", "demo/draws/00.txt", "--outliers",
+        run(mmood, "build", "-m", model, "--quiet", "--precision", "f32", "--id", "demo/sold.txt", "--outliers",
             "demo/outliers.txt", "-o", f"{folder}/d")
         run(mmood, "calibrate", f"{folder}/d", *common, "-", "-o", f"{folder}/c", input=ids)
         rows = [[json.loads(line) for line in

@@ -1,4 +1,4 @@
 # Weights, configurations and the tokenizer.
-foreach(target safetensors torch_pickle packed config tokenizer tokenizer_config)
+foreach(target safetensors torch_pickle packed config open_clip_config tokenizer tokenizer_config)
   mmood_fuzz(${target})
 endforeach()

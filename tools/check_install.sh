@@ -21,15 +21,15 @@ cmake -S tests/install -B "$place/build" -DCMAKE_PREFIX_PATH="$place/usr" -DCMAK
 cmake --build "$place/build"
 LD_LIBRARY_PATH=$(dirname "$(find "$place/usr" -name libmmood.so)")
 export LD_LIBRARY_PATH
-"$place/usr/bin/mmood" build --quiet -m models/demo --id demo/draws/00.txt --outliers demo/outliers.txt \
-    -o "$place/food.mmood"
+"$place/usr/bin/mmood" build --quiet -m models/demo --id demo/sold.txt --outliers demo/outliers.txt \
+    -o "$place/shop.mmood"
 for program in "$place/by-pkg-config" "$place/build/consumer"; do
-    "$program" "$place/food.mmood" models/demo demo/pictures/id/*.png >"$place/verdicts"
+    "$program" "$place/shop.mmood" models/demo tests/data/drawings/*.png >"$place/verdicts"
     # the program's verdicts are the same, a picture at a time as well (rows may round by their number)
-    "$place/usr/bin/mmood" score --quiet "$place/food.mmood" demo/pictures/id --format csv --batch 1 |
+    "$place/usr/bin/mmood" score --quiet "$place/shop.mmood" tests/data/drawings --format csv --batch 1 |
         awk -F, 'NR > 1 { printf "%s: %s, score %s, most like \"%s\"\n", $1, $2, $4, $7 }' |
         diff "$place/verdicts" -
-    if "$program" "$place/food.mmood" models/demo demo/run.sh; then
+    if "$program" "$place/shop.mmood" models/demo demo/run.sh; then
         echo "a shell script was judged"
         exit 1
     fi

@@ -1,5 +1,5 @@
 #!/bin/bash
-# The long checks: full-size models and all of WordNet against Hugging Face's packages, and mmood envision against a real
+# The long checks: full-size models and all of WordNet against Hugging Face's packages and open_clip, and mmood envision against a real
 # server, in Python virtual environments of their own; memory over 100,000 pictures; 20,000 requests of all kinds
 # to mmood serve; then each fuzz target for
 # FUZZ_SECONDS (600). Hours on two cores.
@@ -56,6 +56,7 @@ fuzz() {
 check tokenizer "$venv/bin/python" tools/check_tokenizer.py "$build"
 check mining "$venv/bin/python" tools/check_mining.py "$build"
 check model "$venv/bin/python" tools/check_model.py "$build"
+check open-clip "$venv/bin/python" tools/check_open_clip.py "$build"
 check interop interop
 check aarch64 tools/check_aarch64.sh "$build"
 check memory tools/check_memory.sh "$build"

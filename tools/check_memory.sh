@@ -10,14 +10,14 @@ cd "$(dirname "$0")/.."
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
 model=$PWD/models/demo
-"$mmood" build --quiet --no-cache -m "$model" --id demo/draws/00.txt --outliers demo/outliers.txt -o "$work/food.mmood"
+"$mmood" build --quiet --no-cache -m "$model" --id demo/sold.txt --outliers demo/outliers.txt -o "$work/food.mmood"
 
 mkdir "$work/sources"
 i=0
 while read -r source; do
     cp "$source" "$work/sources/$i.${source##*.}"
     i=$((i + 1))
-done < <(find demo/pictures/id -name '*.png' | sort | head -n 60; find tests/data/image -name '*.jpg' | sort)
+done < <(find tests/data/drawings -name '*.png' | sort; find tests/data/image -name '*.jpg' | sort)
 echo "not a picture" >"$work/sources/$i.png"
 
 # fill FOLDER COUNT: hard links, since copies would take gigabytes.

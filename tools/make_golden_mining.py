@@ -1,19 +1,21 @@
-"""Outlier labels mined with transformers and numpy, as NegLabel and CSP do it: golden values for tests/cli/test_envision.sh,
+"""Outlier labels mined with open_clip and numpy, as NegLabel and CSP do it: golden values for tests/cli/test_envision.sh,
 and the reference of tools/check_mining.py.
 
-    python tools/make_golden_mining.py     (torch, transformers, numpy)
+    python tools/make_golden_mining.py     (torch, open_clip_torch, safetensors, numpy)
 
 Writes tests/data/wordnet/mined.tsv from the excerpt in tests/data/wordnet and models/demo: mode, label, source and
 distance of every kept word, half of each kind. The test allows 2e-6 in a distance.
 """
 import hashlib
+import json
 import os
 import re
 
 import numpy as np
+import open_clip
 import torch
+from safetensors.torch import load_file
 from tokenizers import Tokenizer
-from transformers import CLIPModel
 
 ROOT = os.path.join(os.path.dirname(os.path.abspath(__file__)), "..")
 FILES = dict(enumerate("""adj.all adj.pert adv.all noun.Tops noun.act noun.animal noun.artifact noun.attribute noun.body
@@ -54,10 +56,14 @@ def read_words(folder, without):
 
 class Embedder:
     def __init__(self, folder):
-        self.model = CLIPModel.from_pretrained(folder).float().eval()  # the demo model's file is in half precision
+        with open(os.path.join(folder, "open_clip_config.json")) as file:
+            config = json.load(file)["model_cfg"]
+        self.model = open_clip.CLIP(**config).float().eval()  # the demo model's file is in half precision
+        self.model.load_state_dict(load_file(os.path.join(folder, "open_clip_model.safetensors")))
+        self.context = config["text_cfg"]["context_length"]
         self.tokenizer = Tokenizer.from_file(os.path.join(folder, "tokenizer.json"))
         self.tokenizer.no_padding()
-        self.tokenizer.enable_truncation(77)
+        self.tokenizer.enable_truncation(self.context)
 
     def texts(self, texts, batch=512):
         """Unit rows, float32. Texts are sorted by length, so that little is padded."""
@@ -66,13 +72,9 @@ class Embedder:
         rows = None
         for at in range(0, len(order), batch):
             part = order[at:at + batch]
-            longest = max(len(ids[i]) for i in part)
-            padded = torch.tensor([ids[i] + [ids[i][-1]] * (longest - len(ids[i])) for i in part])
-            mask = torch.tensor([[1] * len(ids[i]) + [0] * (longest - len(ids[i])) for i in part])
+            padded = torch.tensor([ids[i] + [0] * (self.context - len(ids[i])) for i in part])
             with torch.no_grad():
-                hidden = self.model.text_model(input_ids=padded, attention_mask=mask).last_hidden_state
-                pooled = hidden[torch.arange(len(part)), torch.tensor([len(ids[i]) - 1 for i in part])]
-                out = self.model.text_projection(pooled)
+                out = self.model.encode_text(padded)
             out = (out / out.norm(dim=-1, keepdim=True)).numpy()
             rows = np.zeros((len(ids), out.shape[1]), np.float32) if rows is None else rows
             rows[part] = out

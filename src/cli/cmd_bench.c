@@ -70,8 +70,8 @@ static void rate_text(mm_buffer *out, const char *name, const measured_rate *rat
 }
 
 static void print_text(mm_buffer *out, const measure *m, const findings *f) {
-    mm_buffer_printf(out, "model         %s (ViT-%d/%d)\n", mmood_model_path(m->opened->model),
-                     m->model.image_size, m->model.patch_size);
+    mm_buffer_printf(out, "model         %s (%s)\n", mmood_model_path(m->opened->model),
+                     common_model_title(&m->model).text);
     mm_buffer_printf(out, "precision     %s (%s)\n", mmood_precision_name(m->model.precision),
                      m->model.precision_reason);
     mm_buffer_printf(out, "instructions  %s for products (oneDNN), %s for attention and norms\n",

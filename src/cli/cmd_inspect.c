@@ -18,37 +18,58 @@ static const char *filter_name(mmood_filter filter) {
     return filter == MMOOD_FILTER_BILINEAR ? "bilinear" : "bicubic";
 }
 
-static void model_json(mm_buffer *out, const mmood_model_info *info) {
-    const mmood_preprocess *p = &info->preprocess;
-    const mmood_tower_info *towers[] = {&info->vision, &info->text};
-    mm_buffer_printf(out,
-                     "{\"type\":\"model\",\"dimension\":%d,\"image_size\":%d,\"patch_size\":%d,"
-                     "\"vocabulary\":%d,\"context\":%d,\"eos_token_id\":%d,\"eot_rule\":\"%s\","
-                     "\"logit_scale\":%.9g",
-                     info->dimension, info->image_size, info->patch_size, info->vocabulary,
-                     info->context, info->eos_token_id, info->eot_rule ? "first eos" : "largest id",
-                     info->logit_scale);
-    for (int i = 0; i < 2; i++)
-        mm_buffer_printf(out,
-                         ",\"%s\":{\"width\":%d,\"layers\":%d,\"heads\":%d,\"mlp_width\":%d,"
-                         "\"activation\":\"%s\",\"layer_norm_eps\":%.9g}",
-                         i ? "text" : "vision", towers[i]->width, towers[i]->layers,
-                         towers[i]->heads, towers[i]->mlp_width, towers[i]->activation,
-                         towers[i]->layer_norm_eps);
+/* The token of a text that becomes its embedding. */
+static const char *pooled_token(int eot_rule) {
+    static const char *const names[] = {"largest id", "first eos", "first token", "last token"};
+    return names[eot_rule];
+}
+
+static void tower_json(mm_buffer *out, const char *name, const mmood_tower_info *tower) {
+    mm_buffer_printf(out, ",\"%s\":{\"family\":\"%s\"", name, tower->family);
+    if (tower->trunk[0])
+        mm_buffer_printf(out, ",\"trunk\":\"%s\"", tower->trunk);
+    mm_buffer_printf(out, ",\"width\":%d,\"layers\":%d", tower->width, tower->layers);
+    if (tower->heads)
+        mm_buffer_printf(out, ",\"heads\":%d,\"mlp_width\":%d", tower->heads, tower->mlp_width);
+    mm_buffer_printf(out, ",\"activation\":\"%s\"", tower->activation);
+    if (tower->heads)
+        mm_buffer_printf(out, ",\"layer_norm_eps\":%.9g", tower->layer_norm_eps);
+    mm_buffer_puts(out, "}");
+}
+
+static void preprocess_json(mm_buffer *out, const mmood_preprocess *p) {
     mm_buffer_puts(out, ",\"preprocess\":{\"resize\":");
     if (!p->resize)
         mm_buffer_puts(out, "null");
     else if (p->shortest_edge)
         mm_buffer_printf(out, "{\"shortest_edge\":%d}", p->shortest_edge);
+    else if (p->longest_edge)
+        mm_buffer_printf(out, "{\"longest_edge\":%d}", p->longest_edge);
     else
         mm_buffer_printf(out, "{\"height\":%d,\"width\":%d}", p->resize_height, p->resize_width);
     mm_buffer_printf(out,
                      ",\"filter\":\"%s\",\"center_crop\":%s,\"crop\":{\"height\":%d,\"width\":%d},"
-                     "\"rescale_factor\":%.9g,\"mean\":[%.9g,%.9g,%.9g],\"std\":[%.9g,%.9g,%.9g]}",
+                     "\"crop_rule\":\"%s\",\"fill\":%d,\"rescale_factor\":%.9g,"
+                     "\"mean\":[%.9g,%.9g,%.9g],\"std\":[%.9g,%.9g,%.9g]}",
                      filter_name(p->filter), p->center_crop ? "true" : "false", p->crop_height,
-                     p->crop_width, (double)p->rescale_factor, (double)p->mean[0],
-                     (double)p->mean[1], (double)p->mean[2], (double)p->std[0], (double)p->std[1],
-                     (double)p->std[2]);
+                     p->crop_width,
+                     p->crop_rule == MMOOD_CROP_TORCHVISION ? "torchvision" : "transformers",
+                     p->fill, (double)p->rescale_factor, (double)p->mean[0], (double)p->mean[1],
+                     (double)p->mean[2], (double)p->std[0], (double)p->std[1], (double)p->std[2]);
+}
+
+static void model_json(mm_buffer *out, const mmood_model_info *info) {
+    mm_buffer_printf(out,
+                     "{\"type\":\"model\",\"dimension\":%d,\"image_size\":%d,\"patch_size\":%d,"
+                     "\"patches\":%d,\"vocabulary\":%d,\"context\":%d,\"eos_token_id\":%d,"
+                     "\"eot_rule\":\"%s\",\"bidirectional\":%s,\"logit_scale\":%.9g",
+                     info->dimension, info->image_size, info->patch_size, info->patches,
+                     info->vocabulary, info->context, info->eos_token_id,
+                     pooled_token(info->eot_rule), info->bidirectional ? "true" : "false",
+                     info->logit_scale);
+    tower_json(out, "vision", &info->vision);
+    tower_json(out, "text", &info->text);
+    preprocess_json(out, &info->preprocess);
     mm_buffer_printf(out,
                      ",\"preprocess_source\":\"%s\",\"precision\":\"%s\",\"precision_reason\":\"%"
                      "s\",\"instructions\":\"%s\",\"kernels\":\"%s\",\"weight_bytes\":%llu,"
@@ -58,39 +79,64 @@ static void model_json(mm_buffer *out, const mmood_model_info *info) {
                      (unsigned long long)info->weight_bytes, info->fingerprint);
 }
 
-static void model_text(mm_buffer *out, const mmood_model_info *info) {
-    const mmood_preprocess *p = &info->preprocess;
-    const mmood_tower_info *towers[] = {&info->vision, &info->text};
-    mm_buffer_printf(out, "CLIP model    ViT-%d/%d, embeddings of %d numbers\n", info->image_size,
-                     info->patch_size, info->dimension);
-    for (int i = 0; i < 2; i++)
-        mm_buffer_printf(out, "%s width %d, %d layers, %d heads, MLP %d, %s, layer norm eps %g\n",
-                         i ? "text tower   " : "vision tower ", towers[i]->width, towers[i]->layers,
-                         towers[i]->heads, towers[i]->mlp_width, towers[i]->activation,
-                         towers[i]->layer_norm_eps);
-    mm_buffer_printf(
-        out, "texts         %d token ids, at most %d a text, pooled at the %s (eos_token_id %d)\n",
-        info->vocabulary, info->context, info->eot_rule ? "first EOT" : "largest id",
-        info->eos_token_id);
-    mm_buffer_printf(out, "logit scale   %.6g (temperature %.6g)\n", info->logit_scale,
-                     1 / info->logit_scale);
+static void tower_text(mm_buffer *out, const char *name, const mmood_tower_info *tower) {
+    if (tower->heads)
+        mm_buffer_printf(out,
+                         "%-13s width %d, %d layers, %d heads, MLP %d, %s, layer norm eps %g\n",
+                         name, tower->width, tower->layers, tower->heads, tower->mlp_width,
+                         tower->activation, tower->layer_norm_eps);
+    else
+        mm_buffer_printf(out, "%-13s width %d, %d blocks, %s\n", name, tower->width, tower->layers,
+                         tower->activation);
+}
+
+static void texts_text(mm_buffer *out, const mmood_model_info *info) {
+    static const char *const tokens[] = {"largest id", "first EOT", "first token", "last token"};
+    mm_buffer_printf(out, "texts         %d token ids, at most %d a text, pooled at the %s",
+                     info->vocabulary, info->context, tokens[info->eot_rule]);
+    if (info->eot_rule < 2)
+        mm_buffer_printf(out, " (eos_token_id %d)", info->eos_token_id);
+    mm_buffer_printf(out, "%s\n",
+                     info->bidirectional ? "; every token sees all others, padding included" : "");
+}
+
+static void preprocess_text(mm_buffer *out, const mmood_preprocess *p, const char *source) {
     if (!p->resize)
         mm_buffer_puts(out, "pictures      not resized");
     else if (p->shortest_edge)
         mm_buffer_printf(out, "pictures      shorter side to %d, %s", p->shortest_edge,
                          filter_name(p->filter));
+    else if (p->longest_edge)
+        mm_buffer_printf(out, "pictures      longer side to %d, %s", p->longest_edge,
+                         filter_name(p->filter));
     else
         mm_buffer_printf(out, "pictures      squeezed to %d x %d, %s", p->resize_width,
                          p->resize_height, filter_name(p->filter));
-    mm_buffer_printf(out, ", %s %d x %d; mean %.6g %.6g %.6g, std %.6g %.6g %.6g\n",
-                     p->center_crop ? "centre crop" : "taken as", p->crop_width, p->crop_height,
-                     (double)p->mean[0], (double)p->mean[1], (double)p->mean[2], (double)p->std[0],
-                     (double)p->std[1], (double)p->std[2]);
-    if (info->preprocess_source[0])
-        mm_buffer_printf(out, "              as %s says\n", info->preprocess_source);
+    if (p->resize && p->longest_edge)
+        mm_buffer_printf(out, ", padded with %d to", p->fill);
+    else
+        mm_buffer_puts(out, p->center_crop ? ", centre crop" : ", taken as");
+    mm_buffer_printf(out, " %d x %d; mean %.6g %.6g %.6g, std %.6g %.6g %.6g\n", p->crop_width,
+                     p->crop_height, (double)p->mean[0], (double)p->mean[1], (double)p->mean[2],
+                     (double)p->std[0], (double)p->std[1], (double)p->std[2]);
+    if (source[0])
+        mm_buffer_printf(out, "              as %s says\n", source);
     else
         mm_buffer_puts(out, "              CLIP's usual way: the directory has no "
                             "preprocessor_config.json\n");
+}
+
+static void model_text(mm_buffer *out, const mmood_model_info *info) {
+    mm_buffer_printf(out, "CLIP model    %s", common_model_title(info).text);
+    if (info->vision.trunk[0])
+        mm_buffer_printf(out, ", images of %d x %d", info->image_size, info->image_size);
+    mm_buffer_printf(out, ", embeddings of %d numbers\n", info->dimension);
+    tower_text(out, "vision tower", &info->vision);
+    tower_text(out, "text tower", &info->text);
+    texts_text(out, info);
+    mm_buffer_printf(out, "logit scale   %.6g (temperature %.6g)\n", info->logit_scale,
+                     1 / info->logit_scale);
+    preprocess_text(out, &info->preprocess, info->preprocess_source);
     mm_buffer_printf(out, "precision     %s (%s), %.1f MB of packed weights\n",
                      mmood_precision_name(info->precision), info->precision_reason,
                      (double)info->weight_bytes / 1e6);

@@ -108,9 +108,9 @@ static int prove(const pull *p) {
     if (code != EXIT_DONE)
         return EXIT_FATAL;
     mmood_model_describe(model, &info);
-    cli_note(talk, "%s: %s, revision %s%s%.12s%s, ViT-%d/%d, embeddings of %d numbers", p->folder,
+    cli_note(talk, "%s: %s, revision %s%s%.12s%s, %s, embeddings of %d numbers", p->folder,
              p->hub.repo, p->hub.revision, commit ? " (" : "", commit ? commit : "",
-             commit ? ")" : "", info.image_size, info.patch_size, info.dimension);
+             commit ? ")" : "", common_model_title(&info).text, info.dimension);
     cli_note(talk, "\"mmood inspect %s\" says more; -m %s or MMOOD_MODEL=%s uses it", p->folder,
              p->folder, p->folder);
     mmood_model_free(model);

@@ -218,6 +218,16 @@ static void tell(void *context, const char *text) {
     cli_note(TALK_VERBOSE, "%s", text);
 }
 
+model_title common_model_title(const mmood_model_info *info) {
+    model_title title;
+    if (info->vision.trunk[0])
+        snprintf(title.text, sizeof title.text, "%s (%s)", info->vision.family, info->vision.trunk);
+    else
+        snprintf(title.text, sizeof title.text, "%s-%d/%d", info->vision.family, info->image_size,
+                 info->patch_size);
+    return title;
+}
+
 /* Opens the model in the directory `path`. `named` says what the user gave when it was not this:
  * the hub's programs may have downloaded only some of a model's files. */
 static int open_directory(mmood_model **model, const char *path, const char *named,
@@ -235,8 +245,8 @@ static int open_directory(mmood_model **model, const char *path, const char *nam
     if (common->verbose) {
         mmood_model_info info;
         mmood_model_describe(*model, &info);
-        cli_note(TALK_VERBOSE, "%s: ViT-%d/%d, %s (%s), %.1f MB of packed weights", path,
-                 info.image_size, info.patch_size, mmood_precision_name(info.precision),
+        cli_note(TALK_VERBOSE, "%s: %s, %s (%s), %.1f MB of packed weights", path,
+                 common_model_title(&info).text, mmood_precision_name(info.precision),
                  info.precision_reason, (double)info.weight_bytes / 1e6);
     }
     return EXIT_DONE;

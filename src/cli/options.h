@@ -116,6 +116,13 @@ int common_batch(const common_options *common);
  * frees it. */
 mm_buffer common_cache_folder(const char *chosen, const char *below);
 
+/* What kind of model it is: "ViT-224/32", or with timm's name "FastViT (fastvit_mci0)". */
+typedef struct model_title {
+    char text[128];
+} model_title;
+
+model_title common_model_title(const mmood_model_info *info);
+
 /* Opens the model that `path` gives, or the default one if it is NULL, and a session on it; an exit
  * code. A model is given by its directory or, as hub_cache_find looks it up, its name on the hub.
  */

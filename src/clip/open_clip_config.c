@@ -89,6 +89,8 @@ static const setting text_settings[] = {
     {"output_tokens", TRAINING},
     {"final_ln_after_pool", TRAINING}, /* open_clip has it, and does not use it */
     {"hf_model_pretrained", TRAINING},
+    {"hf_proj_type", TRAINING}, /* without hf_model_name these have no effect */
+    {"hf_pooler_type", TRAINING},
     {"hf_model_name", MUST_BE_OFF},
     {"hf_tokenizer_name", MUST_BE_OFF},
     {"tokenizer_mode", MUST_BE_OFF},
@@ -153,6 +155,16 @@ static mmood_status read_number(double *out, const mm_config_source *from, const
                         from->name, key, most);
 }
 
+/* Numbers and words of an object inside `from`; absent or null is an empty one. */
+static mmood_status read_object(mm_config_source *out, const mm_config_source *from,
+                                const char *key, const setting *known, size_t count,
+                                mmood_error *error) {
+    *out = (mm_config_source){json_object_get(from->object, key), key};
+    if (out->object && !json_is_object(out->object) && !json_is_null(out->object))
+        return mm_error_set(error, MMOOD_ERROR_FORMAT, "%s.%s must be an object", from->name, key);
+    return check_settings(out, known, count, error);
+}
+
 /* The index of a word; 0 if the key is not there. */
 static mmood_status read_word(size_t *out, const mm_config_source *from, const char *key,
                               const char *const *words, size_t count, mmood_error *error) {
@@ -171,30 +183,43 @@ static mmood_status read_word(size_t *out, const mm_config_source *from, const c
 
 /* ---- Transformers -------------------------------------------------------------------------- */
 
+/* A layer scale is among the weights if its first value is given. */
+static mmood_status read_layer_scale(int *out, const mm_config_source *from, mmood_error *error) {
+    const json_t *scale = json_object_get(from->object, "ls_init_value");
+    *out = scale && !json_is_null(scale);
+    if (!*out || json_is_number(scale))
+        return MMOOD_OK;
+    return mm_error_set(error, MMOOD_ERROR_FORMAT, "%s.ls_init_value must be a number or null",
+                        from->name);
+}
+
 /* Activation and epsilon, which both towers have alike. */
 static mmood_status read_layers(mm_tower_config *out, const mm_config_source *from, int quick_gelu,
                                 mmood_error *error) {
     double ratio;
-    mm_config_source norm = {json_object_get(from->object, "norm_kwargs"), "norm_kwargs"};
-    mm_config_source act = {json_object_get(from->object, "act_kwargs"), "act_kwargs"};
+    mm_config_source norm, act;
     static const setting eps_only[] = {{"eps", USED}}, approximate_only[] = {{"approximate", USED}};
     static const char *const kinds[] = {"none", "tanh"};
     size_t kind = 0;
     mmood_status status = read_number(&ratio, from, "mlp_ratio", 4, 64, error);
     if (status == MMOOD_OK)
-        status = check_settings(&norm, eps_only, 1, error);
+        status = read_object(&norm, from, "norm_kwargs", eps_only, 1, error);
     if (status == MMOOD_OK)
         status = read_number(&out->layer_norm_eps, &norm, "eps", 1e-5, 1, error);
     if (status == MMOOD_OK)
-        status = check_settings(&act, approximate_only, 1, error);
+        status = read_object(&act, from, "act_kwargs", approximate_only, 1, error);
     if (status == MMOOD_OK)
         status = read_word(&kind, &act, "approximate", kinds, 2, error);
+    if (status == MMOOD_OK)
+        status = read_layer_scale(&out->layer_scale, from, error);
     if (status != MMOOD_OK)
         return status;
     out->mlp_width = (int)((double)out->width * ratio);
+    if (out->mlp_width < 1)
+        return mm_error_set(error, MMOOD_ERROR_FORMAT,
+                            "%s.mlp_ratio %g of the width %d is less than 1", from->name, ratio,
+                            out->width);
     out->activation = quick_gelu ? MM_ACT_QUICK_GELU : kind ? MM_ACT_GELU_NEW : MM_ACT_GELU;
-    const json_t *scale = json_object_get(from->object, "ls_init_value");
-    out->layer_scale = scale && !json_is_null(scale);
     out->naming = MM_NAMING_OPEN_CLIP;
     return mm_config_check_tower(out, from->name, error);
 }
@@ -255,12 +280,27 @@ static mmood_status read_vit(mm_clip_config *out, const mm_config_source *from, 
     return status;
 }
 
+/* timm_pool must be the usual one of the trunk. null stands for that, and "" does with a head of
+ * open_clip's; the default is "avg". */
+static mmood_status check_pool(const mm_config_source *from, const mm_clip_config *config,
+                               mmood_error *error) {
+    const json_t *value = json_object_get(from->object, "timm_pool");
+    const char *usual = config->vision_family == &mm_vit ? "token" : "avg";
+    const char *pool = value ? json_string_value(value) : "avg";
+    int own_head = config->head == MM_HEAD_LINEAR || config->head == MM_HEAD_MLP;
+    if (json_is_null(value) || (pool && strcmp(pool, usual) == 0) || (pool && !*pool && own_head))
+        return MMOOD_OK;
+    return mm_error_set(error, MMOOD_ERROR_UNSUPPORTED,
+                        "%s.timm_pool is %s\"%s\"; with %s, \"%s\" is implemented", from->name,
+                        value ? "" : "not given, so ", pool ? pool : "(not a string)",
+                        config->trunk, usual);
+}
+
 static mmood_status read_timm(mm_clip_config *out, const mm_config_source *from, const char *name,
                               mmood_error *error) {
     static const char *const heads[] = {"linear", "", "mlp", "none"};
     static const mm_head kinds[] = {MM_HEAD_LINEAR, MM_HEAD_CLASSIFIER, MM_HEAD_MLP, MM_HEAD_NONE};
     const json_t *proj = json_object_get(from->object, "timm_proj");
-    const char *pool = json_string_value(json_object_get(from->object, "timm_pool"));
     size_t head = 1;
     mmood_status status = MMOOD_OK;
     out->vision_family = mm_vision_family_find(name);
@@ -273,17 +313,10 @@ static mmood_status read_timm(mm_clip_config *out, const mm_config_source *from,
         status = read_word(&head, from, "timm_proj", heads, 4, error);
     if (status == MMOOD_OK)
         status = read_bool(&out->head_bias, from, "timm_proj_bias", error);
+    if (status != MMOOD_OK)
+        return status;
     out->head = kinds[head];
-    const char *usual = out->vision_family == &mm_vit ? "token" : "avg";
-    if (status == MMOOD_OK && pool && *pool && strcmp(pool, usual) != 0)
-        status = mm_error_set(error, MMOOD_ERROR_UNSUPPORTED,
-                              "%s.timm_pool is \"%s\"; with %s, \"%s\" is implemented", from->name,
-                              pool, name, usual);
-    if (status == MMOOD_OK && !pool && out->vision_family == &mm_vit)
-        status = mm_error_set(error, MMOOD_ERROR_UNSUPPORTED,
-                              "%s.timm_pool is not given, so \"avg\"; with %s, \"token\" is "
-                              "implemented",
-                              from->name, name);
+    status = check_pool(from, out, error);
     if (status == MMOOD_OK)
         status = out->vision_family->configure(out, error);
     if (status == MMOOD_OK)

@@ -300,27 +300,28 @@ static mmood_status check_open_clip_keys(const json_t *config, mmood_error *erro
             return mm_error_set(error, MMOOD_ERROR_UNSUPPORTED,
                                 "%s is %s; this setting is not known", key, show(value).text);
     }
-    const char *mode = json_string_value(json_object_get(config, "mode"));
-    if (mode && strcmp(mode, "RGB") != 0)
-        return mm_error_set(error, MMOOD_ERROR_UNSUPPORTED, "mode is \"%s\"; RGB can be done",
-                            mode);
-    return MMOOD_OK;
+    const json_t *mode = json_object_get(config, "mode");
+    const char *word = json_string_value(mode);
+    if (!mode || json_is_null(mode) || (word && strcmp(word, "RGB") == 0))
+        return MMOOD_OK;
+    return mm_error_set(error, MMOOD_ERROR_UNSUPPORTED, "mode is %s; \"RGB\" can be done",
+                        show(mode).text);
 }
 
-/* One of `count` words, or the first if the key is not there. */
+/* One of three words, or the first if the key is not there. */
 static mmood_status read_word(size_t *out, const json_t *config, const char *key,
-                              const char *const *words, size_t count, mmood_error *error) {
+                              const char *const words[3], mmood_error *error) {
     const json_t *value = json_object_get(config, key);
     const char *word = json_string_value(value);
     *out = 0;
     if (!value || json_is_null(value))
         return MMOOD_OK;
-    for (; word && *out < count; ++*out)
+    for (; word && *out < 3; ++*out)
         if (strcmp(words[*out], word) == 0)
             return MMOOD_OK;
-    return mm_error_set(error, MMOOD_ERROR_UNSUPPORTED, "%s is %s; \"%s\", \"%s\"%s%s can be done",
-                        key, show(value).text, words[0], words[1], count > 2 ? " and " : "",
-                        count > 2 ? words[2] : "");
+    return mm_error_set(error, MMOOD_ERROR_UNSUPPORTED,
+                        "%s is %s; \"%s\", \"%s\" and \"%s\" can be done", key, show(value).text,
+                        words[0], words[1], words[2]);
 }
 
 /* "size": n or [n, n]: the sides that the tower takes, if they are given. */
@@ -336,7 +337,8 @@ static mmood_status read_open_clip_size(int *out, const json_t *config, mmood_er
 
 mmood_status mm_preprocess_from_open_clip(mmood_preprocess *out, const json_t *config,
                                           int image_size, mmood_error *error) {
-    static const char *const filters[] = {"bicubic", "bilinear"};
+    /* "random" is of training; open_clip takes bicubic for it otherwise. */
+    static const char *const filters[] = {"bicubic", "bilinear", "random"};
     static const char *const modes[] = {"shortest", "longest", "squash"};
     size_t filter = 0, mode = 0;
     int size = image_size;
@@ -353,9 +355,9 @@ mmood_status mm_preprocess_from_open_clip(mmood_preprocess *out, const json_t *c
     if (status == MMOOD_OK)
         status = read_channels(out->std, config, "std", 1e-6, error);
     if (status == MMOOD_OK)
-        status = read_word(&filter, config, "interpolation", filters, 2, error);
+        status = read_word(&filter, config, "interpolation", filters, error);
     if (status == MMOOD_OK)
-        status = read_word(&mode, config, "resize_mode", modes, 3, error);
+        status = read_word(&mode, config, "resize_mode", modes, error);
     const json_t *fill = json_object_get(config, "fill_color");
     if (status == MMOOD_OK && fill && !json_is_null(fill)) {
         if (!json_is_integer(fill) || json_integer_value(fill) < 0 ||
@@ -366,7 +368,7 @@ mmood_status mm_preprocess_from_open_clip(mmood_preprocess *out, const json_t *c
         else
             out->fill = (int)json_integer_value(fill);
     }
-    if (filter)
+    if (filter == 1)
         out->filter = MMOOD_FILTER_BILINEAR;
     if (mode)
         out->shortest_edge = 0;

@@ -146,7 +146,7 @@ same "$work/one.safetensors" "$work/three.safetensors"
 { printf 'dog %.0s' $(seq 80); echo; printf 'caf\351\n'; printf 'dog %.0s' $(seq 100); echo; } >"$work/long.txt"
 expect 3 "$mmood" embed -m $real --texts "$work/long.txt" -o "$work/t.safetensors"
 says err "text 2: "
-says err "text 3 is longer than 77 tokens"
+says err "text 3 is longer than 32 tokens"
 head -c 2500 "$work/t.safetensors" >"$work/out"
 says out '"ids":{"dtype":"I64","shape":[2]'
 says out '\"index\":1'

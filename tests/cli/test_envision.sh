@@ -53,7 +53,7 @@ says all.json '"lemmas": "all", "left_out": "noun.food,adj.all"'
 expect 0 "$mmood" build -m $model --id "$work/id.txt" --template 'the nice {}' --outliers "$work/wordnet.json" \
     -o "$work/d.mmood"
 says err "5 ID labels, 19 outlier labels"
-expect 0 "$mmood" score "$work/d.mmood" data/image/ok.jpg --format json
+expect 0 "$mmood" score "$work/d.mmood" data/drawings/pizza.png --format json
 says out '"outlier":"'
 expect 0 "$mmood" inspect "$work/d.mmood" --json
 says out '"label":"red","kind":"outlier","source":"wordnet adj.all","template":["This is a {} photo"]}'

@@ -110,7 +110,7 @@ printf 'cat\ndog\n' >"$work/labels"
 expect 0 "$mmood" build --no-cache -m plain/quick --id "$work/labels" -o "$work/d.mmood"
 expect 0 "$mmood" inspect "$work/d.mmood"
 says out "model         $hub/models--plain--quick/snapshots/$commit"
-picture=$(find "$here/../demo/pictures" -name '*.png' | head -n 1)
+picture=$(find "$here/data/drawings" -name '*.png' | head -n 1)
 score() { expect "$1" "$mmood" score --no-cache "$work/d.mmood" "$picture"; }
 score 0
 mv "$HOME/.cache" "$work/moved"

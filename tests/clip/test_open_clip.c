@@ -243,6 +243,74 @@ static void test_described(void **unused) {
     golden_close(&g);
 }
 
+/* The shipped model from files to embeddings (tools/make_golden_demo.py). In bf16 an image without
+ * any detail, whose features are all small, may be further off. */
+static void check_demo(mmood_precision precision, double least) {
+    static const char *const names[] = {"blocks", "disc",    "gradient", "grey",
+                                        "noise",  "stripes", "tall",     "waves"};
+    enum { COUNT = sizeof names / sizeof *names, TEXTS = 20 };
+    mmood_model *model;
+    mmood_session *session;
+    mmood_model_info info;
+    mm_safetensors *file;
+    mmood_error error;
+    mmood_model_options options = mmood_model_options_default();
+    options.precision = precision;
+    assert_ok(mmood_model_open(&model, "../models/demo", &options, &error), error);
+    mmood_model_describe(model, &info);
+    assert_ok(mmood_session_create(&session, model, NULL, &error), error);
+    assert_ok(mm_safetensors_open(&file, "golden/demo/expected.safetensors", &error), error);
+    size_t d = (size_t)info.dimension, size = (size_t)info.image_size;
+    size_t bytes = size * size * 3;
+    float *rows = malloc(TEXTS * d * sizeof *rows);
+    uint8_t *crop = malloc(bytes);
+    const uint8_t *const crops[] = {crop};
+    const float *expected =
+        (const float *)(const void *)mm_safetensors_find(file, "image_embeddings")->data;
+    for (size_t i = 0; i < COUNT; i++) {
+        char path[64];
+        mmood_image *image;
+        snprintf(path, sizeof path, "golden/demo/images/%s.png", names[i]);
+        assert_ok(mmood_image_load(&image, path, NULL, &error), error);
+        assert_ok(mmood_image_preprocess(crop, bytes, image, &info.preprocess, &error), error);
+        mmood_image_free(image);
+        assert_ok(mmood_session_embed_images(rows, session, crops, 1, &error), error);
+        double dot = 0;
+        for (size_t k = 0; k < d; k++)
+            dot += (double)rows[k] * (double)expected[i * d + k];
+        if (!(dot >= least) && strcmp(names[i], "grey") != 0)
+            fail_msg("%s has the cosine %.7f; %g is needed", names[i], dot, least);
+    }
+    json_error_t trouble;
+    json_t *list = json_load_file("golden/demo/texts.json", 0, &trouble);
+    assert_int_equal(json_array_size(list), TEXTS);
+    const char *texts[TEXTS];
+    for (size_t i = 0; i < TEXTS; i++)
+        texts[i] = json_string_value(json_array_get(list, i));
+    assert_ok(mmood_session_embed_texts(rows, NULL, session, texts, TEXTS, &error), error);
+    expected = (const float *)(const void *)mm_safetensors_find(file, "text_embeddings")->data;
+    for (size_t i = 0; i < TEXTS; i++) {
+        double dot = 0;
+        for (size_t k = 0; k < d; k++)
+            dot += (double)rows[i * d + k] * (double)expected[i * d + k];
+        if (!(dot >= least))
+            fail_msg("\"%s\" has the cosine %.7f; %g is needed", texts[i], dot, least);
+    }
+    json_decref(list);
+    free(rows);
+    free(crop);
+    mm_safetensors_free(file);
+    mmood_session_free(session);
+    mmood_model_free(model);
+}
+
+static void test_demo_model(void **unused) {
+    (void)unused;
+    check_demo(MMOOD_PRECISION_F32, 0.999999);
+    if (mm_engine_has_bf16())
+        check_demo(MMOOD_PRECISION_BF16, 0.99);
+}
+
 static int remove_all(void **unused) {
     (void)unused;
     for (int i = 0; i < MODELS; i++) {
@@ -263,7 +331,7 @@ int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_f32),       cmocka_unit_test(test_bf16),
         cmocka_unit_test(test_int8),      cmocka_unit_test(test_neighbours_change_nothing),
-        cmocka_unit_test(test_described),
+        cmocka_unit_test(test_described), cmocka_unit_test(test_demo_model),
     };
     return cmocka_run_group_tests(tests, make_directory, remove_all);
 }

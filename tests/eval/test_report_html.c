@@ -163,7 +163,7 @@ static void test_page(void **unused) {
     e.published_count = 1;
     e.published[0] = (mm_published){strdup("EOE"), strdup("far-2"), 0.0701, NAN, strdup("Paper")};
     sample_set(&e.sets[1].items[5].error, "a truncated PNG picture");
-    sample_set(&e.sets[0].items[0].path, "../demo/pictures/id/pizza.png");
+    sample_set(&e.sets[0].items[0].path, "data/drawings/pizza.png");
     e.sets[0].items[0].scores[0] = -1;
     e.sets[0].items[0].label = 1;
     e.sets[0].items[0].outlier = 5;

@@ -24,8 +24,7 @@ static const char *const names[] = {"imagenet10-near", "imagenet20-near", "image
                                     "imagenet1k-far",  "cub200-far",      "cars-far",
                                     "food101-far",     "pets-far",        "cub100-fine",
                                     "cars98-fine",     "food50-fine",     "pet18-fine"};
-static const char *const drawings[] = {"../demo/pictures/id/pie.png",
-                                       "../demo/pictures/ood-far/axe.png"};
+static const char *const drawings[] = {"data/drawings/pie.png", "data/drawings/axe.png"};
 
 enum { NAMES = sizeof names / sizeof *names };
 

@@ -105,7 +105,7 @@ int fixture_setup(void **state) {
     fixture_write_detector(fixture_second_path, "red\nblue\n", "green\nblack\n");
     for (size_t i = 0; i < FIXTURE_PICTURES; i++) {
         char path[128];
-        snprintf(path, sizeof path, "../demo/pictures/id/%s.png", names[i]);
+        snprintf(path, sizeof path, "data/drawings/%s.png", names[i]);
         if (mm_file_read(&fixture_pictures[i], &fixture_sizes[i], path, 1 << 20, &error) !=
             MMOOD_OK)
             return -1;

@@ -52,7 +52,7 @@ static int setup(void **state) {
         return -1;
     for (size_t i = 0; i < FIXTURE_PICTURES; i++) {
         char path[128];
-        snprintf(path, sizeof path, "../demo/pictures/id/%s.png", names[i]);
+        snprintf(path, sizeof path, "data/drawings/%s.png", names[i]);
         if (!realpath(path, picture_paths[i]))
             return -1;
     }
