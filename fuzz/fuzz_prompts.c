@@ -10,8 +10,13 @@
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
-    static const mm_prompt_values values = {"polar_bear", "cat, {count}", "pets",
-                                            "broom",      "rug",          7};
+    static const mm_prompt_values values = {.class_name = "polar_bear",
+                                            .labels = "cat, {count}",
+                                            .sample = "cat",
+                                            .categories = "pets",
+                                            .drafts = "broom",
+                                            .label = "rug",
+                                            .count = 7};
     mm_prompts *prompts;
     mmood_error error;
     if (size == 0 || mm_prompts_load(&prompts, NULL, &error) != MMOOD_OK)
@@ -22,7 +27,9 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
         if (error.message[0] == '\0' ||
             strcmp(mm_prompts_text(prompts, prompt), mm_prompt_default(prompt)) != 0)
             abort();
-    } else if (mm_prompts_expand(&text, prompts, prompt, &values, &error) != MMOOD_OK || !*text) {
+    } else if (mm_prompts_expand_with_examples(&text, prompts, prompt, &values, &error) !=
+                   MMOOD_OK ||
+               !*text) {
         abort();
     }
     for (const utf8proc_uint8_t *p = (const utf8proc_uint8_t *)text; p && *p;) {

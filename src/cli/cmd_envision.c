@@ -6,14 +6,14 @@
 #include <string.h>
 
 static const char usage[] =
-    "usage: mmood envision --id LABELS --mode near|far|mix|text-near|text-far [OPTION]... -o "
-    "OUTLIERS.json\n"
+    "usage: mmood envision --id LABELS --mode near|far|mix|text-near|text-far|text-fine "
+    "[OPTION]... -o OUTLIERS.json\n"
     "       mmood envision -m MODEL --id LABELS --mode wordnet|csp [OPTION]... -o OUTLIERS.json\n"
     "       mmood envision --id LABELS --mode import FILE... -o OUTLIERS.json\n\n"
     "Finds outlier labels. near and far ask a multimodal language model about pictures, of the ID\n"
-    "classes or generated ones; mix does both; text-near and text-far ask without pictures; "
-    "wordnet\n"
-    "and csp take words of WordNet whose texts the CLIP model puts farthest from the ID labels;\n"
+    "classes or generated ones; mix does both; text-near and text-far ask without pictures,\n"
+    "text-fine for other kinds of the ID classes' own sort; wordnet and csp take words of WordNet "
+    "whose texts the CLIP model puts farthest from the ID labels;\n"
     "import filters lists that are there. docs/envision.md tells how, docs/endpoints.md with "
     "which\n"
     "servers. \"mmood build --outliers\" takes the file, which can be read and edited.\n\n"
@@ -35,8 +35,9 @@ static envision_settings default_settings(void) {
                                .image_jobs = 1,
                                .timeout = mm_http_options_default().timeout,
                                .max_tokens = mm_chat_options_default().max_tokens,
-                               .per_turn = 50,
                                .more_rounds = 4,
+                               .sample = 20,
+                               .llm_for = "categories",
                                .per_class = 1,
                                .mix = 0.5,
                                .category_count = (int)far.category_count,
@@ -53,12 +54,15 @@ static int check(const envision_settings *s) {
         int most;
     } counts[] = {{"jobs", s->jobs, 256},
                   {"image-jobs", s->image_jobs, 256},
-                  {"per-turn", s->per_turn, 1000},
+                  {"per-turn", s->per_turn ? s->per_turn : 1, 1000},
+                  {"rounds", s->rounds ? s->rounds : 1, 1000},
+                  {"sample", s->sample, 100000},
                   {"per-class", s->per_class, 100},
                   {"category-count", s->category_count, 1000},
                   {"draft-count", s->draft_count, 1000},
                   {"representatives", s->representatives, 1000}};
     static const char *const phrases[] = {"keep", "head", "word", NULL};
+    static const char *const steps[] = {"categories", "sketch", NULL};
     for (size_t i = 0; i < sizeof counts / sizeof *counts; i++)
         if (counts[i].value < 1 || counts[i].value > counts[i].most) {
             cli_error("option --%s: %d, expected 1 to %d", counts[i].name, counts[i].value,
@@ -69,21 +73,31 @@ static int check(const envision_settings *s) {
         cli_error("option --mix: %g, expected the near branch's share, 0 to 1", s->mix);
         return 0;
     }
+    if (s->rounds && s->per_turn) {
+        cli_error("--rounds and --per-turn exclude each other: with --rounds, a conversation's "
+                  "labels are shared out among its messages");
+        return 0;
+    }
+    if (s->context && !s->dry_run) {
+        cli_error("--context is for --dry-run, which compares the largest request with it");
+        return 0;
+    }
     if (s->offline && s->refresh) {
         cli_error("--offline and --refresh exclude each other");
         return 0;
     }
-    return option_choose("phrases", s->phrases, phrases) >= 0;
+    return option_choose("phrases", s->phrases, phrases) >= 0 &&
+           option_choose("llm-for", s->llm_for, steps) >= 0;
 }
 
 static int dispatch(const envision_settings *s, char **files, int count) {
-    static const char *const modes[] = {"wordnet",   "csp",      "near",   "far", "mix",
-                                        "text-near", "text-far", "import", NULL};
+    static const char *const modes[] = {"wordnet",   "csp",      "near",      "far",    "mix",
+                                        "text-near", "text-far", "text-fine", "import", NULL};
     static const char *const lemmas[] = {"first", "all", NULL};
     if (!s->id || !s->mode || (!s->out && !s->dry_run)) {
         cli_error(
-            "envision needs --id LABELS, --mode near, far, mix, text-near, text-far, wordnet, "
-            "csp or import, and -o OUTLIERS.json");
+            "envision needs --id LABELS, --mode near, far, mix, text-near, text-far, text-fine, "
+            "wordnet, csp or import, and -o OUTLIERS.json");
         return EXIT_USAGE;
     }
     int mode = option_choose("mode", s->mode, modes);
@@ -111,7 +125,8 @@ int cmd_envision(int argc, char **argv) {
     const option table[] = {
         {"id", 0, OPTION_TEXT, &s.id, "FILE", "the in-distribution labels"},
         {"mode", 0, OPTION_TEXT, &s.mode, "M",
-         "near, far, mix, text-near, text-far, wordnet (NegLabel's way), csp (CSP's) or import"},
+         "near, far, mix, text-near, text-far, text-fine, wordnet (NegLabel's way), csp (CSP's) or "
+         "import"},
         {"output", 'o', OPTION_TEXT, &s.out, "FILE", "the file of outlier labels to write"},
         {"count", 'L', OPTION_TEXT, &s.count, "N",
          "labels wanted, or 12K: 12 times the ID labels; default 3K near, 500 else"},
@@ -124,7 +139,8 @@ int cmd_envision(int argc, char **argv) {
         {"draft-count", 0, OPTION_COUNT, &s.draft_count, "N", "far: drafts; default 30"},
         {"representatives", 0, OPTION_COUNT, &s.representatives, "N",
          "far: drafts that become pictures; default 10"},
-        {"categories", 0, OPTION_TEXT, &s.categories, "FILE", "far: the categories, not asked for"},
+        {"categories", 0, OPTION_TEXT, &s.categories, "FILE",
+         "the broad categories, not asked for"},
         {"drafts", 0, OPTION_TEXT, &s.drafts, "FILE", "far: the drafts, not asked for"},
         {"pictures", 0, OPTION_TEXT, &s.pictures, "DIR",
          "far: the pictures, not generated; named after what they show"},
@@ -134,8 +150,10 @@ int cmd_envision(int argc, char **argv) {
         {"key-env", 0, OPTION_TEXT, &s.key_env, "NAME",
          "environment variable with its key; default OPENAI_API_KEY"},
         {"llm-url", 0, OPTION_TEXT, &s.llm_url, "URL",
-         "another server for categories, sketch and select"},
+         "another server for the categories of the far branch"},
         {"llm-model", 0, OPTION_TEXT, &s.llm_model, "NAME", "another model for these"},
+        {"llm-for", 0, OPTION_TEXT, &s.llm_for, "STEPS",
+         "what that model makes: categories (default), or sketch: drafts and their choice too"},
         {"llm-key-env", 0, OPTION_TEXT, &s.llm_key_env, "NAME",
          "variable with its key; default: --key-env's on the same host, else none"},
         {"image-url", 0, OPTION_TEXT, &s.image_url, "URL",
@@ -153,9 +171,15 @@ int cmd_envision(int argc, char **argv) {
         {"negative", 0, OPTION_TEXT, &s.negative, "TEXT", "what pictures are not to show"},
         {"prompts", 0, OPTION_TEXT, &s.prompts, "DIR", "prompts of your own: near.txt, ..."},
         {"per-turn", 0, OPTION_COUNT, &s.per_turn, "N",
-         "labels asked for in one message; default 50"},
+         "labels asked for in one message; default 10, for text-far and text-fine 50"},
         {"more-rounds", 0, OPTION_COUNT, &s.more_rounds, "N",
          "messages beyond those that should suffice; default 4"},
+        {"rounds", 0, OPTION_COUNT, &s.rounds, "R",
+         "messages of a conversation, which share its labels; default as many as it takes"},
+        {"sample", 0, OPTION_COUNT, &s.sample, "N",
+         "ID labels that {sample} in a prompt of your own shows; default 20"},
+        {"examples", 0, OPTION_FLAG, &s.examples, NULL,
+         "show examples of good answers, for small models"},
         {"max-tokens", 0, OPTION_COUNT, &s.max_tokens, "N",
          "of a reply; default 2048, 0 the server's"},
         {"no-schema", 0, OPTION_FLAG, &s.no_schema, NULL, "do not ask for lists by a JSON schema"},
@@ -170,6 +194,8 @@ int cmd_envision(int argc, char **argv) {
         {"refresh", 0, OPTION_FLAG, &s.refresh, NULL, "ask again for what is in the cache"},
         {"dry-run", 0, OPTION_FLAG, &s.dry_run, NULL,
          "show the prompts and how many calls, call nobody"},
+        {"context", 0, OPTION_COUNT, &s.context, "N",
+         "dry-run: the model's tokens; warns if the largest request has more"},
         {"no-probe", 0, OPTION_FLAG, &s.no_probe, NULL, "do not test that the model sees"},
         {"phrases", 0, OPTION_TEXT, &s.phrases, "P",
          "phrases with an ID label in them: keep (default), drop by head, or by any word"},

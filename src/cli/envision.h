@@ -29,6 +29,7 @@ typedef struct envision_settings {
     const char *llm_url;
     const char *llm_model;
     const char *llm_key_env;
+    const char *llm_for;
     const char *image_url;
     const char *image_model;
     const char *image_key_env;
@@ -50,6 +51,9 @@ typedef struct envision_settings {
     const char *count;
     int per_turn;
     int more_rounds;
+    int rounds;
+    int sample;
+    int examples;
     const char *images;
     int per_class;
     double mix;
@@ -63,6 +67,7 @@ typedef struct envision_settings {
     int keep_hyponyms;
     int no_probe;
     int dry_run;
+    int context;
 } envision_settings;
 
 enum envision_mode {
@@ -73,6 +78,7 @@ enum envision_mode {
     ENVISION_MIX,
     ENVISION_TEXT_NEAR,
     ENVISION_TEXT_FAR,
+    ENVISION_TEXT_FINE,
     ENVISION_IMPORT
 };
 
@@ -90,6 +96,12 @@ typedef struct envision_names {
 
 mmood_status envision_names_load(envision_names *out, const char *path, mmood_error *error);
 void envision_names_free(envision_names *names);
+
+/* 1 if --llm-* also make drafts and choose representatives. */
+int envision_llm_sketches(const envision_settings *s);
+
+/* Labels asked for in one message: --per-turn, or the mode's. */
+size_t envision_per_turn(const envision_settings *s, enum envision_mode mode);
 
 /* "500", or "12K" times the number of ID labels; 0 after a message. */
 size_t envision_count(const char *text, size_t id_count);
@@ -135,6 +147,9 @@ typedef struct envision_dry {
     size_t pictures_sent;
     size_t tokens_in;
     size_t tokens_out;
+    mm_prompt largest; /* the request with the most tokens, answer included */
+    size_t largest_in;
+    size_t largest_out;
     size_t drawn;
     size_t invented;
     mm_buffer out;
@@ -142,7 +157,7 @@ typedef struct envision_dry {
 
 void envision_dry_connect(mm_asker *asker, envision_dry *dry);
 
-/* Writes what was asked, and how much, to stdout. */
-void envision_dry_print(envision_dry *dry);
+/* Writes what was asked, and how much, to stdout. `context` 0: unknown. */
+void envision_dry_print(envision_dry *dry, size_t context, size_t max_tokens);
 
 #endif

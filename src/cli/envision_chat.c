@@ -1,4 +1,5 @@
-/* envision_chat.c - mmood envision with models: near, far, mix, text-near, text-far; and import. */
+/* envision_chat.c - mmood envision with models: near, far, mix and the text-only modes; and import.
+ */
 #include "cli/envision.h"
 
 #include "base/error.h"
@@ -31,6 +32,8 @@ typedef struct run {
     mm_asker asker;
     mm_outliers *out;
     char *id_text;
+    char *sample;
+    char *categories_text;
     size_t wanted;
 } run;
 
@@ -65,7 +68,7 @@ static mmood_status open_filter(run *r, mmood_error *error) {
 static mmood_status open_inputs(run *r, mmood_error *error) {
     const envision_settings *s = r->s;
     mmood_status status = mm_prompts_load(&r->prompts, s->prompts, error);
-    if (status == MMOOD_OK && has_far(r))
+    if (status == MMOOD_OK && r->mode != ENVISION_IMPORT)
         status = envision_names_load(&r->categories, s->categories, error);
     if (status == MMOOD_OK && has_far(r))
         status = envision_names_load(&r->drafts, s->drafts, error);
@@ -79,7 +82,9 @@ static mmood_status open_inputs(run *r, mmood_error *error) {
     if (status == MMOOD_OK && has_near(r))
         status = envision_pictures_find(&r->near, s->images, r->id.texts, r->id.count,
                                         (size_t)s->per_class, error);
-    if (status == MMOOD_OK && !(r->id_text = mm_join_names(r->id.texts, r->id.count)))
+    r->id_text = mm_join_names(r->id.texts, r->id.count);
+    r->sample = mm_join_sample(r->id.texts, r->id.count, (size_t)s->sample);
+    if (status == MMOOD_OK && !(r->id_text && r->sample))
         status = mm_error_set(error, MMOOD_ERROR_MEMORY, "no memory for the ID labels");
     return status == MMOOD_OK ? open_filter(r, error) : status;
 }
@@ -126,58 +131,98 @@ static void close_run(run *r) {
     envision_names_free(&r->id);
     mm_buffer_free(&r->dry.out);
     free(r->id_text);
+    free(r->sample);
+    free(r->categories_text);
 }
 
 /* ---- Asking -------------------------------------------------------------------------------- */
 
-static mmood_status run_far(run *r, const mm_envisioner *e, size_t wanted, mmood_error *error) {
-    mm_far_options far = {.category_count = (size_t)r->s->category_count,
-                          .draft_count = (size_t)r->s->draft_count,
-                          .representative_count = (size_t)r->s->representatives,
-                          .seed = (long long)r->s->image_seed,
-                          .categories = r->categories.texts,
-                          .given_categories = r->categories.count,
-                          .drafts = r->drafts.texts,
-                          .given_drafts = r->drafts.count,
-                          .pictures = (const char *const *)r->given.paths,
-                          .given_pictures = r->given.path_count};
-    return mm_far_run(e, &far, wanted, error);
+static mm_far_options far_options(const run *r) {
+    return (mm_far_options){.category_count = (size_t)r->s->category_count,
+                            .draft_count = (size_t)r->s->draft_count,
+                            .representative_count = (size_t)r->s->representatives,
+                            .sketcher = envision_llm_sketches(r->s) ? MM_VOICE_TEXT : MM_VOICE_SEES,
+                            .seed = (long long)r->s->image_seed,
+                            .categories = r->categories.texts,
+                            .given_categories = r->categories.count,
+                            .drafts = r->drafts.texts,
+                            .given_drafts = r->drafts.count,
+                            .pictures = (const char *const *)r->given.paths,
+                            .given_pictures = r->given.path_count};
 }
 
-/* The branches of the mode. In a mix, one that fails does not take the other's labels along. */
-static mmood_status ask(run *r, mmood_error *error) {
-    const mm_envisioner e = {.asker = &r->asker,
-                             .prompts = r->prompts,
-                             .ids = r->id.texts,
-                             .id_count = r->id.count,
-                             .id_text = r->id_text,
-                             .per_turn = (size_t)r->s->per_turn,
-                             .more_rounds = (size_t)r->s->more_rounds,
-                             .out = r->out};
+static int uses_categories(const run *r, mm_prompt prompt) {
+    mm_prompt examples = r->s->examples ? mm_prompt_examples(prompt) : MM_PROMPTS;
+    return mm_prompts_use_categories(r->prompts, prompt) ||
+           (examples != MM_PROMPTS && mm_prompts_use_categories(r->prompts, examples));
+}
+
+/* 1 if a prompt of the mode has {categories}; the sketch, which asks for them itself, apart. */
+static int needs_categories(const run *r) {
+    const struct {
+        mm_prompt prompt;
+        int is_asked;
+    } prompts[] = {{MM_PROMPT_NEAR, has_near(r)},
+                   {MM_PROMPT_ELABORATE, has_far(r)},
+                   {MM_PROMPT_SELECT, has_far(r) && !r->s->pictures},
+                   {MM_PROMPT_TEXT_NEAR, r->mode == ENVISION_TEXT_NEAR},
+                   {MM_PROMPT_TEXT_FAR, r->mode == ENVISION_TEXT_FAR},
+                   {MM_PROMPT_TEXT_FINE, r->mode == ENVISION_TEXT_FINE},
+                   {MM_PROMPT_MORE, 1}};
+    for (size_t i = 0; i < sizeof prompts / sizeof *prompts; i++)
+        if (prompts[i].is_asked && uses_categories(r, prompts[i].prompt))
+            return 1;
+    return 0;
+}
+
+/* In a mix, a branch that fails does not take the other's labels along. */
+static mmood_status run_branches(run *r, const mm_envisioner *e, mmood_error *error) {
+    const mm_far_options far = far_options(r);
     size_t near = r->mode == ENVISION_MIX    ? (size_t)llround((double)r->wanted * r->s->mix)
                   : r->mode == ENVISION_NEAR ? r->wanted
                                              : 0;
+    if (r->mode == ENVISION_TEXT_NEAR)
+        return mm_text_near_run(e, r->wanted, error);
+    if (r->mode == ENVISION_TEXT_FAR)
+        return mm_text_far_run(e, r->wanted, error);
+    if (r->mode == ENVISION_TEXT_FINE)
+        return mm_text_fine_run(e, r->wanted, error);
+    mmood_status status = MMOOD_OK;
+    if (has_near(r))
+        status = mm_near_run(e, r->near.classes, near, error);
+    if (status == MMOOD_OK && has_far(r))
+        status = mm_far_run(e, &far, r->wanted - near, error);
+    if (status == MMOOD_OK || mm_outliers_count(r->out) == 0 || status == MMOOD_ERROR_MEMORY)
+        return status;
+    mmood_error problem = *error;
+    mm_outliers_fail(r->out, "far", NULL, &problem);
+    return MMOOD_OK;
+}
+
+/* The probe, the categories if they are needed from the start, and the branches. */
+static mmood_status ask(run *r, mmood_error *error) {
+    mm_envisioner e = {.asker = &r->asker,
+                       .prompts = r->prompts,
+                       .ids = r->id.texts,
+                       .id_count = r->id.count,
+                       .id_text = r->id_text,
+                       .sample = r->sample,
+                       .per_turn = envision_per_turn(r->s, r->mode),
+                       .more_rounds = (size_t)r->s->more_rounds,
+                       .rounds = (size_t)r->s->rounds,
+                       .examples = r->s->examples,
+                       .out = r->out};
+    const mm_far_options far = far_options(r);
     mmood_status status = MMOOD_OK;
     json_t *probe = NULL;
     if ((has_near(r) || has_far(r)) && !r->s->no_probe)
         status = mm_probe_run(&probe, &r->asker, r->prompts, error);
     if (probe)
         mm_outliers_step(r->out, "probe", probe);
-    if (status != MMOOD_OK)
-        return status;
-    if (r->mode == ENVISION_TEXT_NEAR)
-        return mm_text_near_run(&e, r->wanted, error);
-    if (r->mode == ENVISION_TEXT_FAR)
-        return mm_text_far_run(&e, r->wanted, error);
-    if (has_near(r))
-        status = mm_near_run(&e, r->near.classes, near, error);
-    if (status == MMOOD_OK && has_far(r))
-        status = run_far(r, &e, r->wanted - near, error);
-    if (status == MMOOD_OK || mm_outliers_count(r->out) == 0 || status == MMOOD_ERROR_MEMORY)
-        return status;
-    mmood_error problem = *error;
-    mm_outliers_fail(r->out, "far", NULL, &problem);
-    return MMOOD_OK;
+    if (status == MMOOD_OK && needs_categories(r))
+        status = mm_categories_find(&r->categories_text, &e, &far, error);
+    e.categories = r->categories_text;
+    return status == MMOOD_OK ? run_branches(r, &e, error) : status;
 }
 
 static mmood_status import(run *r, const char *path, mmood_error *error) {
@@ -249,10 +294,10 @@ static int finish(const run *r) {
         return EXIT_FATAL;
     }
     if (r->wanted > kept)
-        cli_note(common_talk(&r->s->common),
-                 "only %zu of %zu labels were found; more may come with a larger --more-rounds or "
-                 "another model",
-                 kept, r->wanted);
+        cli_note(
+            common_talk(&r->s->common),
+            "only %zu of %zu labels were found; more may come with a larger %s or another model",
+            kept, r->wanted, r->s->rounds ? "--rounds" : "--more-rounds");
     int code = write_file(r);
     if (code == EXIT_DONE)
         cli_note(common_talk(&r->s->common), "%s: %zu outlier label%s, %zu dropped", r->s->out,
@@ -287,7 +332,7 @@ static int go(run *r, char **files, size_t file_count) {
     }
     if (!r->s->dry_run)
         return finish(r);
-    envision_dry_print(&r->dry);
+    envision_dry_print(&r->dry, (size_t)r->s->context, (size_t)r->s->max_tokens);
     return EXIT_DONE;
 }
 

@@ -10,12 +10,20 @@
 
 enum { BYTES_A_TOKEN = 4, TOKENS_A_PICTURE = 1000, TOKENS_A_NAME = 4 };
 
-static void count_tokens(envision_dry *dry, const mm_talk *talk) {
+static void count_tokens(envision_dry *dry, const mm_talk *talk, const mm_question *question) {
+    size_t in = 0, out = question->wanted * TOKENS_A_NAME;
     for (size_t i = 0; i < talk->count; i++) {
-        dry->tokens_in += strlen(talk->messages[i].text) / BYTES_A_TOKEN + 4;
-        dry->tokens_in += talk->messages[i].count * TOKENS_A_PICTURE;
+        in += strlen(talk->messages[i].text) / BYTES_A_TOKEN + 4;
+        in += talk->messages[i].count * TOKENS_A_PICTURE;
         dry->pictures_sent += talk->messages[i].count;
     }
+    dry->tokens_in += in;
+    dry->tokens_out += out;
+    if (in + out <= dry->largest_in + dry->largest_out)
+        return;
+    dry->largest = question->prompt;
+    dry->largest_in = in;
+    dry->largest_out = out;
 }
 
 /* Answers with as many invented names as are asked for, all different. */
@@ -26,8 +34,7 @@ static mmood_status ask(mm_chat_reply *out, void *context, const mm_question *qu
     if (dry->calls[question->prompt]++ == 0)
         mm_buffer_printf(&dry->out, "---- %s%s\n%s\n\n", mm_prompt_name(question->prompt),
                          last->count > 0 ? ", with pictures" : "", last->text);
-    count_tokens(dry, talk);
-    dry->tokens_out += question->wanted * TOKENS_A_NAME;
+    count_tokens(dry, talk, question);
     mm_buffer reply = {0};
     mm_buffer_puts(&reply, question->prompt == MM_PROMPT_PROBE
                                ? "an orange triangle, a purple circle, 47"
@@ -73,7 +80,23 @@ void envision_dry_connect(mm_asker *asker, envision_dry *dry) {
     asker->draw_jobs = 1;
 }
 
-void envision_dry_print(envision_dry *dry) {
+/* Says whether the largest request fits. Some servers set --max-tokens aside for the reply. */
+static void compare(const envision_dry *dry, size_t context, size_t max_tokens) {
+    size_t all = dry->largest_in + dry->largest_out;
+    if (all > context)
+        printf("warning: the largest request needs about %zu tokens, the model has %zu; ask for "
+               "fewer labels with -L, or put {sample} or {categories} for {labels} into prompts of "
+               "your own (--prompts DIR)\n",
+               all, context);
+    else if (dry->largest_in + max_tokens > context)
+        printf("warning: the largest request and --max-tokens %zu are over the model's %zu tokens, "
+               "which some servers, such as vLLM, refuse; --max-tokens %zu fits\n",
+               max_tokens, context, context - dry->largest_in);
+    else
+        printf("The largest request fits the model's %zu tokens.\n", context);
+}
+
+void envision_dry_print(envision_dry *dry, size_t context, size_t max_tokens) {
     size_t calls = 0;
     fputs(dry->out.data ? dry->out.data : "", stdout);
     for (int i = 0; i < MM_PROMPTS; i++) {
@@ -85,4 +108,8 @@ void envision_dry_print(envision_dry *dry) {
     printf("\n%zu calls of language models, %zu pictures sent, %zu pictures to generate; about %zu "
            "tokens in and %zu out, if every answer is full and new\n",
            calls, dry->pictures_sent, dry->drawn, dry->tokens_in, dry->tokens_out);
+    printf("The largest request, of %s, has about %zu tokens in and %zu out.\n",
+           mm_prompt_name(dry->largest), dry->largest_in, dry->largest_out);
+    if (context > 0)
+        compare(dry, context, max_tokens);
 }

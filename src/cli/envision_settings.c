@@ -17,6 +17,15 @@ static mmood_status no_memory(mmood_error *error) {
     return mm_error_set(error, MMOOD_ERROR_MEMORY, "no memory for the settings");
 }
 
+int envision_llm_sketches(const envision_settings *s) {
+    return strcmp(s->llm_for, "sketch") == 0;
+}
+
+size_t envision_per_turn(const envision_settings *s, enum envision_mode mode) {
+    int is_one = mode == ENVISION_TEXT_FAR || mode == ENVISION_TEXT_FINE;
+    return s->per_turn > 0 ? (size_t)s->per_turn : is_one ? 50 : 10;
+}
+
 size_t envision_count(const char *text, size_t id_count) {
     char *end;
     unsigned long n = text[0] >= '0' && text[0] <= '9' ? strtoul(text, &end, 10) : 0;
@@ -203,7 +212,8 @@ static void describe_pictures(json_t *object, const envision_settings *s, enum e
     if (mode != ENVISION_FAR && mode != ENVISION_MIX)
         return;
     const char *llm = s->llm_url || s->llm_model ? s->llm_model : s->chat_model;
-    json_object_set_new(object, "llm", json_pack("{s:o}", "model", mm_text_value(llm)));
+    json_object_set_new(object, "llm",
+                        json_pack("{s:o, s:s}", "model", mm_text_value(llm), "for", s->llm_for));
     json_object_set_new(object, "far",
                         json_pack("{s:i, s:i, s:i}", "categories", s->category_count, "drafts",
                                   s->draft_count, "representatives", s->representatives));
@@ -216,6 +226,18 @@ static void describe_pictures(json_t *object, const envision_settings *s, enum e
                                       "negative", mm_text_value(s->negative)));
 }
 
+static void describe_rounds(json_t *object, const envision_settings *s, enum envision_mode mode) {
+    if (s->rounds > 0) {
+        json_object_set_new(object, "rounds", json_integer(s->rounds));
+    } else {
+        size_t per_turn = envision_per_turn(s, mode);
+        json_object_set_new(object, "per_turn", json_integer((json_int_t)per_turn));
+        json_object_set_new(object, "more_rounds", json_integer(s->more_rounds));
+    }
+    json_object_set_new(object, "sample", json_integer(s->sample));
+    json_object_set_new(object, "examples", json_boolean(s->examples));
+}
+
 json_t *envision_describe(const envision_settings *s, enum envision_mode mode, size_t wanted,
                           const mmood_labels *id, const mm_prompts *prompts, char sha256[2][65]) {
     char ids[65];
@@ -225,8 +247,7 @@ json_t *envision_describe(const envision_settings *s, enum envision_mode mode, s
                   "id_labels", "count", (json_int_t)mmood_labels_count(id), "sha256", ids);
     if (mode != ENVISION_IMPORT) {
         json_object_set_new(object, "wanted", json_integer((json_int_t)wanted));
-        json_object_set_new(object, "per_turn", json_integer(s->per_turn));
-        json_object_set_new(object, "more_rounds", json_integer(s->more_rounds));
+        describe_rounds(object, s, mode);
         json_object_set_new(object, "chat",
                             json_pack("{s:o, s:i, s:i, s:b}", "model", mm_text_value(s->chat_model),
                                       "temperature", 0, "max_tokens", s->max_tokens, "schema",

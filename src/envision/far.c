@@ -16,8 +16,7 @@ enum { MORE_DRAFTS = 2, MAX_NAME = 200 }; /* further messages for drafts; bytes 
 typedef struct far_run {
     const mm_envisioner *e;
     const mm_far_options *options;
-    mm_talk *talk; /* of sketch and select */
-    mm_reply categories;
+    mm_talk *talk;     /* of sketch and select */
     mm_filter *filter; /* of drafts */
     const char **drafts;
     size_t draft_count;
@@ -38,11 +37,11 @@ static mmood_status no_memory(mmood_error *error) {
     return mm_error_set(error, MMOOD_ERROR_MEMORY, "no memory for the far branch");
 }
 
-/* Keeps a step's names and who gave them. */
-static void keep_step(const far_run *f, const char *step, const char *const *names, size_t count,
-                      const char *exchange) {
+/* Keeps a step's names and who gave them; `exchange` NULL: nobody was asked. */
+static void keep_step(const mm_envisioner *e, const char *step, const char *const *names,
+                      size_t count, mm_voice voice, const char *exchange) {
     json_t *list = json_array(), *value = json_object();
-    const char *model = f->e->asker->models[MM_VOICE_TEXT];
+    const char *model = e->asker->models[voice];
     int failed = 0;
     for (size_t i = 0; i < count; i++)
         failed |= json_array_append_new(list, mm_text_value(names[i]));
@@ -53,58 +52,60 @@ static void keep_step(const far_run *f, const char *step, const char *const *nam
         failed |= json_object_set_new(value, "exchange", mm_text_value(exchange));
     if (!exchange)
         failed |= json_object_set_new(value, "given", json_true());
-    f->e->out->failed |= failed != 0;
-    mm_outliers_step(f->e->out, step, value);
+    e->out->failed |= failed != 0;
+    mm_outliers_step(e->out, step, value);
 }
 
 /* Asks for a list of names in a conversation; the caller frees `names` after success. */
-static mmood_status ask_names(mm_reply *names, char key[65], const far_run *f, mm_talk *talk,
-                              mm_prompt prompt, const mm_prompt_values *values,
+static mmood_status ask_names(mm_reply *names, char key[65], const mm_envisioner *e, mm_talk *talk,
+                              const mm_question *question, const mm_prompt_values *values,
                               mmood_error *error) {
-    const mm_asker *asker = f->e->asker;
     char *message;
     mm_chat_reply reply;
-    mmood_status status = mm_prompts_expand(&message, f->e->prompts, prompt, values, error);
+    mmood_status status = mm_message(&message, e, question->prompt, values, error);
     if (status == MMOOD_OK)
         status = mm_talk_user(talk, message, NULL, 0, error);
     free(message);
     if (status != MMOOD_OK)
         return status;
-    const mm_question question = {MM_VOICE_TEXT, prompt, values->count};
-    status = asker->ask(&reply, asker->context, &question, talk, error);
+    status = e->asker->ask(&reply, e->asker->context, question, talk, error);
     if (status != MMOOD_OK)
         return status;
     status = mm_reply_parse(names, reply.text, reply.size, reply.truncated, error);
     memcpy(key, reply.key, 65);
     for (size_t i = 0; i < names->note_count && status == MMOOD_OK; i++)
-        mm_outliers_note(f->e->out, "%s: %s", mm_prompt_name(prompt), names->notes[i]);
+        mm_outliers_note(e->out, "%s: %s", mm_prompt_name(question->prompt), names->notes[i]);
     mm_chat_reply_free(&reply);
     return status;
 }
 
 /* ---- Categories, sketch, select ------------------------------------------------------------- */
 
-static mmood_status find_categories(far_run *f, char **text, mmood_error *error) {
-    const mm_far_options *o = f->options;
+mmood_status mm_categories_find(char **text, const mm_envisioner *e, const mm_far_options *o,
+                                mmood_error *error) {
+    *text = NULL;
     if (o->given_categories > 0) {
-        keep_step(f, "categories", o->categories, o->given_categories, NULL);
+        keep_step(e, "categories", o->categories, o->given_categories, MM_VOICE_TEXT, NULL);
         *text = mm_join_names(o->categories, o->given_categories);
         return *text ? MMOOD_OK : no_memory(error);
     }
-    const mm_prompt_values values = {.labels = f->e->id_text, .count = o->category_count};
+    const mm_question question = {MM_VOICE_TEXT, MM_PROMPT_CATEGORIES, o->category_count};
+    mm_prompt_values values = mm_common_values(e);
+    values.count = o->category_count;
     mm_talk *talk;
+    mm_reply reply;
     char key[65];
     mmood_status status = mm_talk_create(&talk, error);
     if (status == MMOOD_OK)
-        status = ask_names(&f->categories, key, f, talk, MM_PROMPT_CATEGORIES, &values, error);
+        status = ask_names(&reply, key, e, talk, &question, &values, error);
     mm_talk_free(talk);
     if (status != MMOOD_OK)
         return mm_error_prefix(error, status, "categories");
-    const char *const *names = (const char *const *)f->categories.labels;
-    size_t count =
-        f->categories.count < o->category_count ? f->categories.count : o->category_count;
-    keep_step(f, "categories", names, count, key);
+    const char *const *names = (const char *const *)reply.labels;
+    size_t count = reply.count < o->category_count ? reply.count : o->category_count;
+    keep_step(e, "categories", names, count, MM_VOICE_TEXT, key);
     *text = mm_join_names(names, count);
+    mm_reply_free(&reply);
     return *text ? MMOOD_OK : no_memory(error);
 }
 
@@ -119,17 +120,17 @@ static mmood_status add_drafts(far_run *f, const char *const *names, size_t coun
 
 static mmood_status sketch(far_run *f, char key[65], mmood_error *error) {
     const mm_far_options *o = f->options;
-    char *categories = NULL;
-    mmood_status status = find_categories(f, &categories, error);
-    mm_prompt_values values = {.labels = f->e->id_text, .categories = categories};
+    mm_prompt_values values = mm_common_values(f->e);
+    mmood_status status = MMOOD_OK;
     for (int round = 0; round <= MORE_DRAFTS && status == MMOOD_OK; round++) {
         size_t have = mm_filter_kept_count(f->filter);
         mm_reply names;
         if (have >= o->draft_count)
             break;
         values.count = o->draft_count - have;
-        status = ask_names(&names, key, f, f->talk, round ? MM_PROMPT_MORE : MM_PROMPT_SKETCH,
-                           &values, error);
+        const mm_question question = {o->sketcher, round ? MM_PROMPT_MORE : MM_PROMPT_SKETCH,
+                                      values.count};
+        status = ask_names(&names, key, f->e, f->talk, &question, &values, error);
         if (status == MMOOD_OK) {
             status = add_drafts(f, (const char *const *)names.labels, names.count, error);
             mm_reply_free(&names);
@@ -141,7 +142,6 @@ static mmood_status sketch(far_run *f, char key[65], mmood_error *error) {
             mm_error_prefix(error, status, "sketch");
         }
     }
-    free(categories);
     return status;
 }
 
@@ -166,7 +166,7 @@ static mmood_status find_drafts(far_run *f, mmood_error *error) {
     for (size_t i = 0; i < count; i++)
         f->drafts[i] = mm_filter_kept(f->filter, i).label;
     f->draft_count = count;
-    keep_step(f, "drafts", f->drafts, count, o->given_drafts ? NULL : key);
+    keep_step(f->e, "drafts", f->drafts, count, o->sketcher, o->given_drafts ? NULL : key);
     json_t *dropped = json_array();
     for (size_t i = 0; i < mm_filter_dropped_count(f->filter); i++) {
         mm_filter_entry d = mm_filter_dropped(f->filter, i);
@@ -223,25 +223,29 @@ static void choose(far_run *f, const mm_reply *names) {
 
 static mmood_status find_representatives(far_run *f, mmood_error *error) {
     size_t most = f->options->representative_count;
+    mm_voice voice = f->options->sketcher;
     char key[65] = "";
     if (f->draft_count <= most) { /* there is nothing to choose: all are taken */
         for (size_t i = 0; i < f->draft_count; i++)
             f->chosen[f->chosen_count++] = f->drafts[i];
-        keep_step(f, "representatives", f->chosen, f->chosen_count, NULL);
+        keep_step(f->e, "representatives", f->chosen, f->chosen_count, voice, NULL);
         return MMOOD_OK;
     }
     char *drafts = mm_join_names(f->drafts, f->draft_count);
-    const mm_prompt_values values = {.labels = f->e->id_text, .drafts = drafts, .count = most};
+    mm_prompt_values values = mm_common_values(f->e);
+    values.drafts = drafts;
+    values.count = most;
+    const mm_question question = {voice, MM_PROMPT_SELECT, most};
     mm_reply names;
     mmood_status status = drafts ? MMOOD_OK : no_memory(error);
     if (status == MMOOD_OK)
-        status = ask_names(&names, key, f, f->talk, MM_PROMPT_SELECT, &values, error);
+        status = ask_names(&names, key, f->e, f->talk, &question, &values, error);
     free(drafts);
     if (status != MMOOD_OK)
         return mm_error_prefix(error, status, "select");
     choose(f, &names);
     mm_reply_free(&names);
-    keep_step(f, "representatives", f->chosen, f->chosen_count, key);
+    keep_step(f->e, "representatives", f->chosen, f->chosen_count, voice, key);
     return MMOOD_OK;
 }
 
@@ -352,11 +356,10 @@ static mmood_status elaborate(far_run *f, size_t wanted, mmood_error *error) {
         list[i] = (mm_conversation){.opening = MM_PROMPT_ELABORATE,
                                     .picture = f->names[i],
                                     .shown = &f->shown[i],
-                                    .shown_count = 1};
-    const mm_rounds how = {.branch = "far",
-                           .step = "elaborate",
-                           .voice = MM_VOICE_SEES,
-                           .pooled = mm_outliers_count(f->e->out) + wanted};
+                                    .shown_count = 1,
+                                    .wanted = mm_share(wanted, f->shown_count, i)};
+    const mm_rounds how = {
+        .branch = "far", .step = "elaborate", .voice = MM_VOICE_SEES, .pooled = 1};
     mmood_status status = mm_rounds_run(list, f->shown_count, &how, f->e, error);
     json_t *given = json_array();
     for (size_t i = 0; i < f->shown_count; i++) {
@@ -380,7 +383,6 @@ static void free_run(far_run *f) {
     for (size_t i = 0; i < f->shown_count; i++)
         free(f->names[i]);
     mm_talk_free(f->talk);
-    mm_reply_free(&f->categories);
     mm_filter_free(f->filter);
     free(f->drafts);
     free(f->chosen);
@@ -390,21 +392,30 @@ static void free_run(far_run *f) {
     free(f->names);
 }
 
+/* Pictures from nothing: drafts, representatives, and the generator. */
+static mmood_status make_pictures(far_run *f, mmood_error *error) {
+    mmood_status status = find_drafts(f, error);
+    if (status == MMOOD_OK)
+        status = find_representatives(f, error);
+    return status == MMOOD_OK ? generate(f, error) : status;
+}
+
 mmood_status mm_far_run(const mm_envisioner *e, const mm_far_options *options, size_t wanted,
                         mmood_error *error) {
-    far_run f = {.e = e, .options = options};
+    mm_envisioner own = *e;
+    far_run f = {.e = &own, .options = options};
+    char *categories = NULL;
     mmood_status status = mm_talk_create(&f.talk, error);
-    if (status == MMOOD_OK && options->given_pictures > 0) {
-        status = take_pictures(&f, error);
-    } else if (status == MMOOD_OK) {
-        status = find_drafts(&f, error);
-        if (status == MMOOD_OK)
-            status = find_representatives(&f, error);
-        if (status == MMOOD_OK)
-            status = generate(&f, error);
+    int is_sketch = options->given_pictures == 0 && options->given_drafts == 0;
+    if (status == MMOOD_OK && is_sketch && !own.categories) {
+        status = mm_categories_find(&categories, e, options, error);
+        own.categories = categories;
     }
+    if (status == MMOOD_OK)
+        status = options->given_pictures > 0 ? take_pictures(&f, error) : make_pictures(&f, error);
     if (status == MMOOD_OK)
         status = elaborate(&f, wanted, error);
     free_run(&f);
+    free(categories);
     return status;
 }

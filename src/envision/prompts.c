@@ -23,16 +23,21 @@ static const struct {
     const char *text;
     const char *placeholders; /* that it may have, each between spaces */
 } templates[MM_PROMPTS] = {
-    {"near", mm_text_near, " class labels count "},
-    {"more", mm_text_more, " class labels label count "},
-    {"categories", mm_text_categories, " labels count "},
-    {"sketch", mm_text_sketch, " labels categories count "},
-    {"select", mm_text_select, " labels categories drafts count "},
+    {"near", mm_text_near, " class labels sample categories count "},
+    {"more", mm_text_more, " class labels sample categories label count "},
+    {"categories", mm_text_categories, " labels sample count "},
+    {"sketch", mm_text_sketch, " labels sample categories count "},
+    {"select", mm_text_select, " labels sample categories drafts count "},
     {"picture", mm_text_picture, " label "},
-    {"elaborate", mm_text_elaborate, " labels label count "},
-    {"text-near", mm_text_text_near, " class labels count "},
-    {"text-far", mm_text_text_far, " labels count "},
+    {"elaborate", mm_text_elaborate, " labels sample categories label count "},
+    {"text-near", mm_text_text_near, " class labels sample categories count "},
+    {"text-far", mm_text_text_far, " labels sample categories count "},
+    {"text-fine", mm_text_text_fine, " labels sample categories count "},
     {"probe", mm_text_probe, ""},
+    {"examples-near", mm_text_examples_near, " class labels sample categories count "},
+    {"examples-far", mm_text_examples_far, " labels sample categories count "},
+    {"examples-elaborate", mm_text_examples_elaborate, " labels sample categories label count "},
+    {"examples-fine", mm_text_examples_fine, " labels sample categories count "},
 };
 
 static mmood_status no_memory(mmood_error *error) {
@@ -49,6 +54,27 @@ const char *mm_prompt_default(mm_prompt prompt) {
 
 const char *mm_prompts_text(const mm_prompts *prompts, mm_prompt prompt) {
     return prompts->texts[prompt];
+}
+
+mm_prompt mm_prompt_examples(mm_prompt prompt) {
+    switch (prompt) {
+    case MM_PROMPT_NEAR:
+    case MM_PROMPT_TEXT_NEAR:
+        return MM_PROMPT_EXAMPLES_NEAR;
+    case MM_PROMPT_SKETCH:
+    case MM_PROMPT_TEXT_FAR:
+        return MM_PROMPT_EXAMPLES_FAR;
+    case MM_PROMPT_ELABORATE:
+        return MM_PROMPT_EXAMPLES_ELABORATE;
+    case MM_PROMPT_TEXT_FINE:
+        return MM_PROMPT_EXAMPLES_FINE;
+    default:
+        return MM_PROMPTS;
+    }
+}
+
+int mm_prompts_use_categories(const mm_prompts *prompts, mm_prompt prompt) {
+    return strstr(prompts->texts[prompt], "{categories}") != NULL;
 }
 
 /* The length of a placeholder's name if one begins at `text`, after its "{"; 0 if the brace is just
@@ -162,11 +188,8 @@ static void put_value(mm_buffer *out, const char *name, const mm_prompt_values *
     const struct {
         const char *name;
         const char *value;
-    } values[] = {{"class", v->class_name},
-                  {"labels", v->labels},
-                  {"categories", v->categories},
-                  {"drafts", v->drafts},
-                  {"label", v->label}};
+    } values[] = {{"class", v->class_name},      {"labels", v->labels}, {"sample", v->sample},
+                  {"categories", v->categories}, {"drafts", v->drafts}, {"label", v->label}};
     if (strcmp(name, "count") == 0)
         mm_buffer_printf(out, "%zu", v->count);
     for (size_t i = 0; i < sizeof values / sizeof *values; i++)
@@ -198,4 +221,29 @@ mmood_status mm_prompts_expand(char **out, const mm_prompts *prompts, mm_prompt 
     mm_buffer_free(&text);
     *out = NULL;
     return no_memory(error);
+}
+
+mmood_status mm_prompts_expand_with_examples(char **out, const mm_prompts *prompts,
+                                             mm_prompt prompt, const mm_prompt_values *values,
+                                             mmood_error *error) {
+    mm_prompt examples = mm_prompt_examples(prompt);
+    char *first, *second = NULL;
+    *out = NULL;
+    if (examples == MM_PROMPTS)
+        return mm_prompts_expand(out, prompts, prompt, values, error);
+    mmood_status status = mm_prompts_expand(&first, prompts, prompt, values, error);
+    if (status == MMOOD_OK)
+        status = mm_prompts_expand(&second, prompts, examples, values, error);
+    mm_buffer text = {0};
+    if (status == MMOOD_OK) {
+        mm_buffer_printf(&text, "%s\n\n%s", first, second);
+        status = text.failed ? no_memory(error) : MMOOD_OK;
+    }
+    free(first);
+    free(second);
+    if (status == MMOOD_OK)
+        *out = text.data;
+    else
+        mm_buffer_free(&text);
+    return status;
 }

@@ -6,6 +6,7 @@
 #include "envision/reply.h"
 #include "envision/talk.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -25,6 +26,7 @@ typedef struct turn {
 typedef struct round {
     turn *turns;
     size_t count;
+    size_t all; /* labels wanted of all conversations together */
     const mm_rounds *how;
     const mm_envisioner *e;
 } round;
@@ -44,6 +46,27 @@ char *mm_join_names(const char *const *names, size_t count) {
     return NULL;
 }
 
+char *mm_join_sample(const char *const *names, size_t count, size_t most) {
+    size_t n = most < count ? most : count;
+    const char **some = calloc(n + 1, sizeof *some);
+    for (size_t i = 0; i < n && some; i++)
+        some[i] = names[i * count / n];
+    char *text = some ? mm_join_names(some, n) : NULL;
+    free(some);
+    return text;
+}
+
+mmood_status mm_message(char **out, const mm_envisioner *e, mm_prompt prompt,
+                        const mm_prompt_values *values, mmood_error *error) {
+    return e->examples ? mm_prompts_expand_with_examples(out, e->prompts, prompt, values, error)
+                       : mm_prompts_expand(out, e->prompts, prompt, values, error);
+}
+
+mm_prompt_values mm_common_values(const mm_envisioner *e) {
+    return (mm_prompt_values){
+        .labels = e->id_text, .sample = e->sample, .categories = e->categories};
+}
+
 size_t mm_share(size_t wanted, size_t count, size_t index) {
     return wanted / count + (index < wanted % count);
 }
@@ -52,8 +75,12 @@ void mm_conversation_free(mm_conversation *c) {
     for (size_t i = 0; i < c->said_count; i++)
         free(c->said[i]);
     free(c->said);
+    for (size_t i = 0; i < c->surplus_count; i++)
+        free(c->surplus[i].label);
+    free(c->surplus);
     c->said = NULL;
-    c->said_count = 0;
+    c->surplus = NULL;
+    c->said_count = c->surplus_count = 0;
 }
 
 /* ---- Asking, on threads of the jobs --------------------------------------------------------- */
@@ -145,31 +172,46 @@ static const char *subject(const mm_conversation *c) {
     return c->class_name ? c->class_name : c->picture;
 }
 
-static int is_enough(const mm_conversation *c, const round *r) {
-    return r->how->pooled ? mm_outliers_count(r->e->out) >= r->how->pooled : c->found >= c->wanted;
+static mm_origin origin_of(const mm_conversation *c, const round *r, const char *exchange,
+                           size_t number) {
+    return (mm_origin){.branch = r->how->branch,
+                       .class_name = c->class_name,
+                       .picture = c->picture,
+                       .model = r->e->asker->models[r->how->voice],
+                       .exchange = exchange,
+                       .round = number};
+}
+
+/* Keeps a label that is over the conversation's share until it is known whether one is missing. */
+static mmood_status set_aside(mm_conversation *c, const char *label, const char *exchange,
+                              mmood_error *error) {
+    mm_surplus *grown = realloc(c->surplus, (c->surplus_count + 1) * sizeof *grown);
+    if (!grown)
+        return no_memory(error);
+    c->surplus = grown;
+    mm_surplus *s = &c->surplus[c->surplus_count];
+    *s = (mm_surplus){.label = strdup(label), .round = c->round};
+    if (!s->label)
+        return no_memory(error);
+    snprintf(s->exchange, sizeof s->exchange, "%s", exchange);
+    c->surplus_count++;
+    return MMOOD_OK;
 }
 
 static mmood_status take_labels(turn *t, const round *r, const mm_reply *reply,
                                 mmood_error *error) {
     mm_conversation *c = t->of;
     mm_outliers *out = r->e->out;
-    const mm_origin origin = {.branch = r->how->branch,
-                              .class_name = c->class_name,
-                              .picture = c->picture,
-                              .model = r->e->asker->models[r->how->voice],
-                              .exchange = t->reply.key,
-                              .round = c->round};
+    const mm_origin origin = origin_of(c, r, t->reply.key, c->round);
+    size_t before = c->found, left = r->e->rounds ? t->count : c->wanted - c->found;
     mmood_status status = MMOOD_OK;
-    size_t before = c->found;
     for (size_t i = 0; i < reply->count && status == MMOOD_OK; i++) {
-        int kept;
-        if (is_enough(c, r)) {
-            mm_outliers_drop(out, reply->labels[i], "is over the number asked for", &origin);
-            continue;
-        }
-        status = mm_outliers_add(out, reply->labels[i], &origin, &kept, error);
-        if (status == MMOOD_OK)
-            c->found += (size_t)kept;
+        int kept = 0;
+        if (c->found - before == left)
+            status = set_aside(c, reply->labels[i], t->reply.key, error);
+        else
+            status = mm_outliers_add(out, reply->labels[i], &origin, &kept, error);
+        c->found += (size_t)kept;
     }
     for (size_t i = 0; i < reply->dropped_count; i++)
         mm_outliers_drop(out, reply->dropped[i].text, reply->dropped[i].reason, &origin);
@@ -211,42 +253,123 @@ static mmood_status take(turn *t, const round *r, mmood_error *error) {
     return status;
 }
 
+/* ---- Surplus ------------------------------------------------------------------------------- */
+
+static size_t missing(const mm_conversation *list, size_t count, const round *r) {
+    size_t found = 0;
+    for (size_t i = 0; i < count; i++)
+        found += list[i].found;
+    return found < r->all ? r->all - found : 0;
+}
+
+/* Takes a conversation's next surplus label. */
+static mmood_status take_surplus(mm_conversation *c, const round *r, mmood_error *error) {
+    const mm_surplus *s = &c->surplus[c->surplus_used++];
+    const mm_origin origin = origin_of(c, r, s->exchange, s->round);
+    int kept = 0;
+    mmood_status status = mm_outliers_add(r->e->out, s->label, &origin, &kept, error);
+    c->found += (size_t)kept;
+    return status;
+}
+
+/* Deals out surplus labels, one of each conversation in turn, until none is missing. */
+static mmood_status deal_surplus(mm_conversation *list, size_t count, const round *r,
+                                 mmood_error *error) {
+    mmood_status status = MMOOD_OK;
+    int dealt = 1;
+    while (dealt && status == MMOOD_OK) {
+        dealt = 0;
+        for (size_t i = 0; i < count && status == MMOOD_OK; i++) {
+            mm_conversation *c = &list[i];
+            int lacks = r->how->pooled ? missing(list, count, r) > 0 : c->found < c->wanted;
+            if (!lacks || c->surplus_used == c->surplus_count)
+                continue;
+            status = take_surplus(c, r, error);
+            dealt = 1;
+        }
+    }
+    return status;
+}
+
+static mmood_status drop_surplus(mm_conversation *list, size_t count, const round *r,
+                                 mmood_error *error) {
+    mmood_status status = deal_surplus(list, count, r, error);
+    for (size_t i = 0; i < count && status == MMOOD_OK; i++)
+        for (size_t k = list[i].surplus_used; k < list[i].surplus_count; k++) {
+            const mm_surplus *s = &list[i].surplus[k];
+            const mm_origin origin = origin_of(&list[i], r, s->exchange, s->round);
+            mm_outliers_drop(r->e->out, s->label, "is over the number asked for", &origin);
+        }
+    return status;
+}
+
 /* ---- Rounds -------------------------------------------------------------------------------- */
 
-/* How many names to ask a conversation for; 0: it is over. `active` ones share what is wanted. */
-static size_t names_wanted(mm_conversation *c, const round *r, size_t count, size_t active) {
-    size_t per_turn = r->e->per_turn, all = r->how->pooled;
-    size_t fair = all ? (all + count - 1) / count : c->wanted;
-    size_t rounds = (fair + per_turn - 1) / per_turn + r->e->more_rounds;
-    if (c->over || c->idle >= IDLE_ROUNDS || c->round >= rounds || is_enough(c, r))
+static void plan(mm_conversation *list, size_t count, round *r) {
+    const mm_envisioner *e = r->e;
+    for (size_t i = 0; i < count; i++) {
+        size_t ideal = (list[i].wanted + e->per_turn - 1) / e->per_turn;
+        list[i].most_rounds = e->rounds ? e->rounds : ideal + e->more_rounds;
+        r->all += list[i].wanted;
+    }
+}
+
+static int may_go_on(const mm_conversation *c) {
+    return !c->over && c->idle < IDLE_ROUNDS && c->round < c->most_rounds;
+}
+
+/* How many names to ask a conversation for next; 0: none. */
+static size_t names_wanted(const mm_conversation *c, const mm_envisioner *e) {
+    if (!may_go_on(c) || c->found >= c->wanted)
         return 0;
-    size_t rest =
-        all ? (all - mm_outliers_count(r->e->out) + active - 1) / active : c->wanted - c->found;
-    return rest < per_turn ? rest : per_turn;
+    size_t rest = c->wanted - c->found;
+    size_t rounds = e->rounds ? e->rounds - c->round : (rest + e->per_turn - 1) / e->per_turn;
+    return (rest + rounds - 1) / rounds;
+}
+
+/* Has those that may go on make up for what others lack. */
+static void raise_shares(mm_conversation *list, size_t count, const round *r) {
+    size_t lack = missing(list, count, r), able = 0, index = 0;
+    for (size_t i = 0; i < count; i++)
+        able += (size_t)may_go_on(&list[i]);
+    for (size_t i = 0; i < count; i++)
+        if (may_go_on(&list[i]))
+            list[i].wanted = list[i].found + mm_share(lack, able, index++);
 }
 
 static mmood_status prepare(turn *t, mm_conversation *c, size_t names, const round *r,
                             mmood_error *error) {
-    const mm_prompt_values values = {
-        .class_name = c->class_name, .labels = r->e->id_text, .label = c->picture, .count = names};
+    mm_prompt_values values = mm_common_values(r->e);
+    values.class_name = c->class_name;
+    values.label = c->picture;
+    values.count = names;
     *t = (turn){.of = c, .count = names};
-    return mm_prompts_expand(&t->message, r->e->prompts,
-                             c->said_count == 0 ? c->opening : MM_PROMPT_MORE, &values, error);
+    return mm_message(&t->message, r->e, c->said_count == 0 ? c->opening : MM_PROMPT_MORE, &values,
+                      error);
 }
 
-/* Begins the turns of all conversations that go on. */
-static mmood_status begin(round *r, mm_conversation *list, size_t count, mmood_error *error) {
+/* Prepares a turn of each conversation that is to name more. */
+static mmood_status prepare_all(round *r, mm_conversation *list, size_t count, mmood_error *error) {
     mmood_status status = MMOOD_OK;
-    size_t active = 0;
-    for (size_t i = 0; i < count; i++)
-        active += names_wanted(&list[i], r, count, 1) > 0;
     r->count = 0;
     for (size_t i = 0; i < count && status == MMOOD_OK; i++) {
-        size_t names = names_wanted(&list[i], r, count, active);
+        size_t names = names_wanted(&list[i], r->e);
         if (names > 0)
             status = prepare(&r->turns[r->count++], &list[i], names, r, error);
     }
     return status;
+}
+
+/* Begins a round; if no conversation has anything to name, with the shares of those that failed. */
+static mmood_status begin(round *r, mm_conversation *list, size_t count, mmood_error *error) {
+    mmood_status status = prepare_all(r, list, count, error);
+    if (status != MMOOD_OK || r->count > 0 || !r->how->pooled)
+        return status;
+    status = deal_surplus(list, count, r, error);
+    if (status != MMOOD_OK || missing(list, count, r) == 0)
+        return status;
+    raise_shares(list, count, r);
+    return prepare_all(r, list, count, error);
 }
 
 static mmood_status ask_all(round *r, mmood_error *error) {
@@ -277,9 +400,10 @@ static mmood_status ask_all(round *r, mmood_error *error) {
 
 mmood_status mm_rounds_run(mm_conversation *list, size_t count, const mm_rounds *how,
                            const mm_envisioner *e, mmood_error *error) {
-    round r = {calloc(count + 1, sizeof(turn)), 0, how, e};
+    round r = {.turns = calloc(count + 1, sizeof(turn)), .how = how, .e = e};
     if (!r.turns)
         return no_memory(error);
+    plan(list, count, &r);
     mmood_status status = begin(&r, list, count, error);
     while (status == MMOOD_OK && r.count > 0) {
         status = ask_all(&r, error);
@@ -296,5 +420,5 @@ mmood_status mm_rounds_run(mm_conversation *list, size_t count, const mm_rounds 
     for (size_t i = 0; i < r.count; i++)
         free(r.turns[i].message);
     free(r.turns);
-    return status;
+    return status == MMOOD_OK ? drop_surplus(list, count, &r, error) : status;
 }

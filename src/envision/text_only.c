@@ -22,10 +22,21 @@ mmood_status mm_text_near_run(const mm_envisioner *e, size_t wanted, mmood_error
     return status;
 }
 
-mmood_status mm_text_far_run(const mm_envisioner *e, size_t wanted, mmood_error *error) {
-    mm_conversation one = {.opening = MM_PROMPT_TEXT_FAR, .wanted = wanted};
-    const mm_rounds how = {.branch = "text-far", .step = "text-far", .voice = MM_VOICE_SEES};
+/* A conversation about all ID labels. */
+static mmood_status run_one(const mm_envisioner *e, mm_prompt opening, size_t wanted,
+                            mmood_error *error) {
+    const char *branch = mm_prompt_name(opening);
+    mm_conversation one = {.opening = opening, .wanted = wanted};
+    const mm_rounds how = {.branch = branch, .step = branch, .voice = MM_VOICE_SEES};
     mmood_status status = mm_rounds_run(&one, 1, &how, e, error);
     mm_conversation_free(&one);
     return status;
+}
+
+mmood_status mm_text_far_run(const mm_envisioner *e, size_t wanted, mmood_error *error) {
+    return run_one(e, MM_PROMPT_TEXT_FAR, wanted, error);
+}
+
+mmood_status mm_text_fine_run(const mm_envisioner *e, size_t wanted, mmood_error *error) {
+    return run_one(e, MM_PROMPT_TEXT_FINE, wanted, error);
 }

@@ -50,6 +50,12 @@ calls() {
     [ "$(wc -l <"$work/log")" = "$1" ] || fail "$(wc -l <"$work/log") calls, expected $1"
 }
 
+# made_by STEP MODEL: this model gave the names of a step.
+made_by() {
+    checks=$((checks + 1))
+    grep -q "^  \"$1\": {\"names\": .*\"model\": \"$2\"" "$work/o.json" || fail "$1 are not by $2"
+}
+
 printf 'cat\ndog\npolar bear\n' >"$work/id.txt"
 
 # ---- styles of reply, and labels that are not outliers
@@ -60,7 +66,10 @@ try() {
 }
 try dash 'gray wolf|owl|red fox'
 calls 3 # twice nothing new
-says err "only 3 of 6 labels were found"
+says err "only 3 of 6 labels were found; more may come with a larger --more-rounds or"
+envision 0 --mode text-far -L 6 --rounds 2
+says err "a larger --rounds or"
+calls 5
 try numbered 'gray wolf|owl|red fox|hyena|raccoon'
 try comma 'gray wolf|owl|red fox|hyena|raccoon'
 try bashfence 'gray wolf|owl'
@@ -224,10 +233,66 @@ says out "---- categories"
 says out "cat, dog, polar bear"
 says out "---- elaborate, with pictures"
 says out "14 calls of language models, 11 pictures sent, 10 pictures to generate"
+says out "The largest request, of elaborate, has about"
+lacks out warning
+expect 0 "$mmood" envision --id "$work/id.txt" --mode far --dry-run
+says out "Name 10 more" # an elaboration has rounds
+says out "more         40 calls"
+expect 0 "$mmood" envision --id "$work/id.txt" --mode far -L 100 --dry-run --context 8192
+says out "fits the model's 8192 tokens"
+expect 0 "$mmood" envision --id "$work/id.txt" --mode far -L 100 --dry-run --context 2048
+says out "and --max-tokens 2048 are over the model's 2048 tokens"
+expect 0 "$mmood" envision --id "$work/id.txt" --mode far -L 100 --dry-run --context 1024
+says out "warning: the largest request needs about"
+says out "the model has 1024"
+expect 0 "$mmood" envision --id "$work/id.txt" --mode text-far --dry-run
+says out "a list of 50 short names"
+says out "text-far     1 call"
+says out "more         9 calls"
+expect 0 "$mmood" envision --id "$work/id.txt" --mode text-near -L 12K --dry-run
+says out "Name 6 other"
+says out "Name 6 more"
+expect 0 "$mmood" envision --id "$work/id.txt" --mode text-near --rounds 3 --dry-run
+says out "Name 1 other"
+says out "more         6 calls"
+echo 'Of {categories}, such as {sample}, name {count} like {class}.' >"$work/prompts/text-near.txt"
+expect 0 "$mmood" envision --id "$work/id.txt" --mode text-near --prompts "$work/prompts" --sample 2 --dry-run
+says out "Of invented name 1, invented name 2, invented name 3, such as cat, dog, name 3 like cat."
+printf 'pets\nbeasts\n' >"$work/categories.txt"
+expect 0 "$mmood" envision --id "$work/id.txt" --mode text-near --prompts "$work/prompts" --categories "$work/categories.txt" \
+    --dry-run
+says out "Of pets, beasts, such as cat, dog, polar bear, name"
+says out "3 calls of language models"
+expect 0 "$mmood" envision --id "$work/id.txt" --mode text-far --examples --dry-run
+says out "Answer with a list of 50"
+says out "good answers are: tennis"
+expect 0 "$mmood" envision --id "$work/id.txt" --mode far --examples --dry-run
+says out "a tennis"
+calls 0
 printf '{"cat": ["Lynx", "tabby cats", "dog"], "dog": ["wolf", "lynx"]}' >"$work/eoe.json"
 envision 0 --mode import "$work/eoe.json"
 labels 'lynx|tabby cats|wolf'
 calls 0
+
+# ---- another model for the categories, or for the sketch too
+envision 0 --mode far -L 6 --image-url "$url" --draft-count 6 --representatives 3 --chat-model small --llm-model large
+made_by categories large
+made_by drafts small
+says o.json '"llm": {"model": "large", "for": "categories"}'
+says o.json '"per_turn": 10'
+envision 0 --mode far -L 6 --image-url "$url" --draft-count 6 --representatives 3 --chat-model small --llm-model large \
+    --llm-for sketch --rounds 2
+made_by drafts large
+made_by representatives large
+says o.json '"rounds": 2'
+
+# ---- a conversation that names six labels when it is asked for two leaves room for the others
+envision 0 --mode far -L 9 --image-url "$url" --draft-count 6 --representatives 3
+checks=$((checks + 1))
+[ "$(sed -n 's/^  {"label": .*"branch": "far", "picture": "\([^"]*\)".*"round": .*/\1/p' "$work/o.json" | head -n 9 |
+    sort | uniq -c | awk '{ print $1 }' | tr '\n' ' ')" = '3 3 3 ' ] || fail "the labels do not come from all pictures"
+envision 0 --mode text-fine -L 6
+says o.json '"source": "text-fine", "branch": "text-fine"'
 
 # ---- the key
 OPENAI_API_KEY=sk-very-secret-0123
@@ -267,7 +332,7 @@ paid=$(wc -l <"$work/log")
 # ---- wrong usage
 expect 2 "$mmood" envision --id "$work/id.txt" --mode text-far -o "$work/x"
 says err "--chat-url"
-for wrong in '-L 0' '-L 12X' '-L -3' '--jobs 0' '--mix 2' '--phrases some' '--timeout -1' '--offline --refresh' \
+for wrong in '--rounds 2 --per-turn 5' '--rounds 1001' '--sample 0' '--context 4096' '--llm-for near' '-L 0' '-L 12X' '-L -3' '--jobs 0' '--mix 2' '--phrases some' '--timeout -1' '--offline --refresh' \
     '--image-size big --image-url localhost' '--chat-url ftp://host'; do
     expect 2 "$mmood" envision --id "$work/id.txt" --mode text-far --chat-url "$url" --cache "$work/c3" -o "$work/x" $wrong
 done

@@ -1,8 +1,7 @@
 /* test_branches.c - the branches with an asker that plays the models: rounds, failures, the steps
- * of far, and the document; prompts and the probe. */
+ * of far, and the document; the probe. */
 #include "test.h"
 
-#include "base/file.h"
 #include "envision/probe.h"
 #include "envision/rounds.h"
 #include "envision/talk.h"
@@ -12,7 +11,6 @@
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
-#include <unistd.h>
 
 /* How a model is: what it says to a prompt in a round (from 1) about a class, a picture or nothing;
  * "!" before it: it fails with this message. */
@@ -90,7 +88,15 @@ static void open_bench(bench *b, answer *say) {
     assert_ok(mm_prompts_load(&b->prompts, NULL, &error), error);
     assert_ok(mm_outliers_create(&b->out, ids, 3, NULL, &error), error);
     b->id_text = mm_join_names(ids, 3);
-    b->e = (mm_envisioner){&b->asker, b->prompts, ids, 3, b->id_text, 50, 4, b->out};
+    b->e = (mm_envisioner){.asker = &b->asker,
+                           .prompts = b->prompts,
+                           .ids = ids,
+                           .id_count = 3,
+                           .id_text = b->id_text,
+                           .sample = "cat, dog",
+                           .per_turn = 50,
+                           .more_rounds = 4,
+                           .out = b->out};
 }
 
 static void close_bench(bench *b) {
@@ -249,14 +255,95 @@ static void test_give_up(void **unused) {
     close_bench(&b);
 }
 
+static const char *six_more(mm_prompt prompt, const char *text, size_t round, const mm_talk *talk) {
+    static _Thread_local char names[256];
+    const char *of = strncmp(text, "cat ", 4) == 0 ? "cat" : "other";
+    (void)prompt, (void)talk;
+    if (strncmp(text, "dog ", 4) == 0)
+        return "!it broke";
+    names[0] = 0;
+    for (int i = 0; i < 6; i++)
+        snprintf(names + strlen(names), sizeof names - strlen(names), "- %s%zu thing %c\n", of,
+                 round, 'p' + i);
+    return names;
+}
+
+static void run_three(bench *b, int pooled, size_t wanted) {
+    mmood_error error;
+    mm_conversation list[3];
+    const mm_rounds how = {.branch = "text-near", .step = "test", .pooled = pooled};
+    for (size_t i = 0; i < 3; i++)
+        list[i] = (mm_conversation){
+            .opening = MM_PROMPT_TEXT_NEAR, .class_name = ids[i], .wanted = wanted};
+    assert_ok(mm_rounds_run(list, 3, &how, &b->e, &error), error);
+    for (size_t i = 0; i < 3; i++)
+        mm_conversation_free(&list[i]);
+}
+
+/* A conversation that names more than asked does not take the others' share; what it has too much
+ * of makes up for what a failed one lacks. */
+static void test_surplus(void **unused) {
+    (void)unused;
+    bench b;
+    open_bench(&b, six_more);
+    run_three(&b, 0, 2);
+    assert_labels(&b, "cat1 thing p|cat1 thing q|other1 thing p|other1 thing q");
+    assert_int_equal(json_array_size(b.out->dropped), 8);
+    assert_string_equal(members(b.out->failures, "subject"), "dog");
+    close_bench(&b);
+
+    open_bench(&b, six_more);
+    run_three(&b, 1, 2);
+    assert_labels(&b, "cat1 thing p|cat1 thing q|other1 thing p|other1 thing q|cat1 thing r|"
+                      "other1 thing r");
+    assert_int_equal(b.model.asked, 3);
+    assert_int_equal(json_array_size(b.out->dropped), 6);
+    close_bench(&b);
+
+    open_bench(&b, six_more); /* 21 wanted: 12 in the first round and its surplus, then 7 + 7 */
+    run_three(&b, 1, 7);
+    assert_int_equal(mm_outliers_count(b.out), 21);
+    assert_int_equal(b.model.asked, 5);
+    assert_int_equal(json_array_size(b.out->dropped), 3);
+    close_bench(&b);
+}
+
+static const char *as_asked(mm_prompt prompt, const char *text, size_t round, const mm_talk *talk) {
+    static _Thread_local char names[256];
+    size_t count = strtoul(strpbrk(talk->messages[talk->count - 1].text, "123456789"), NULL, 10);
+    (void)prompt, (void)text;
+    names[0] = 0;
+    for (size_t i = 0; i <= count; i++) /* and one more */
+        snprintf(names + strlen(names), sizeof names - strlen(names), "- r%zu thing %c\n", round,
+                 (char)('p' + i));
+    return names;
+}
+
+/* As many messages as are wanted, with even shares. */
+static void test_rounds(void **unused) {
+    (void)unused;
+    bench b;
+    mmood_error error;
+    open_bench(&b, as_asked);
+    b.e.rounds = 3;
+    assert_ok(mm_text_fine_run(&b.e, 7, &error), error);
+    assert_int_equal(b.model.asked, 3);
+    assert_labels(&b,
+                  "r1 thing p|r1 thing q|r1 thing r|r2 thing p|r2 thing q|r3 thing p|r3 thing q");
+    assert_int_equal(json_array_size(b.out->dropped), 3);
+    assert_string_equal(members(b.out->labels, "branch"),
+                        "text-fine|text-fine|text-fine|text-fine|text-fine|text-fine|text-fine");
+    close_bench(&b);
+}
+
 /* ---- Near ---------------------------------------------------------------------------------- */
 
 static const char *looks(mm_prompt prompt, const char *text, size_t round, const mm_talk *talk) {
     assert_int_equal(prompt, round == 1 ? MM_PROMPT_NEAR : MM_PROMPT_MORE);
-    assert_int_equal(talk->messages[0].count, strstr(text, "You see cat,") ? 2 : 1);
+    assert_int_equal(talk->messages[0].count, strstr(text, "You see cat ") ? 2 : 1);
     if (talk->count > 1)
         assert_int_equal(talk->messages[talk->count - 1].count, 0);
-    return strstr(text, "You see dog,") ? "!it broke"
+    return strstr(text, "You see dog ") ? "!it broke"
            : round == 1                 ? "[\"lynx\", \"owl\"]"
                                         : "otter";
 }
@@ -289,6 +376,7 @@ static const char *envisions(mm_prompt prompt, const char *text, size_t round,
         assert_non_null(strstr(text, "cat, dog, polar bear"));
         return "pets, wild animals, toys, more than asked";
     case MM_PROMPT_SKETCH:
+        assert_non_null(strstr(text, "cat, dog, polar bear."));
         assert_non_null(strstr(text, "pets, wild animals."));
         return "- fur coat\n- dog\n- snow hill\n- broom";
     case MM_PROMPT_SELECT:
@@ -308,6 +396,10 @@ static const char *envisions(mm_prompt prompt, const char *text, size_t round,
 
 static const json_t *names_of(const bench *b, const char *step) {
     return json_object_get(json_object_get(b->out->steps, step), "names");
+}
+
+static const char *model_of(const bench *b, const char *step) {
+    return json_string_value(json_object_get(json_object_get(b->out->steps, step), "model"));
 }
 
 static void assert_names(const json_t *names, const char *wanted) {
@@ -334,10 +426,11 @@ static void test_far(void **unused) {
     assert_string_equal(members(pictures, "label"), "broom|rug");
     assert_int_equal(json_integer_value(json_object_get(json_array_get(pictures, 1), "seed")), 0);
     assert_labels(&b, "mop|bucket|lamp|vase");
-    assert_string_equal(members(b.out->labels, "source"),
-                        "far branch, from a picture of 'broom'|far branch, from a picture of "
-                        "'broom'|far branch, from a picture of 'broom'|far branch, from a picture "
-                        "of 'broom'");
+    assert_string_equal(members(b.out->labels, "picture"), "broom|broom|broom|rug");
+    assert_string_equal(members(b.out->labels, "model"), "sees|sees|sees|sees");
+    assert_string_equal(model_of(&b, "categories"), "reads");
+    assert_string_equal(model_of(&b, "drafts"), "sees");
+    assert_string_equal(model_of(&b, "representatives"), "sees");
     assert_string_equal(members(b.out->failures, "subject"), "fur coat");
     assert_int_equal(json_array_size(b.out->notes), 1);
     close_bench(&b);
@@ -404,58 +497,7 @@ static void test_far_fails(void **unused) {
     close_bench(&b);
 }
 
-/* ---- Prompts and the probe ------------------------------------------------------------------ */
-
-static void write_prompt(const char *folder, const char *name, const char *text) {
-    char path[256];
-    snprintf(path, sizeof path, "%s/%s", folder, name);
-    assert_ok(mm_file_write(path, text, strlen(text), NULL), (mmood_error){0});
-}
-
-static void test_prompts(void **unused) {
-    (void)unused;
-    mmood_error error;
-    mm_prompts *prompts;
-    for (int i = 0; i < MM_PROMPTS; i++) { /* what was built in is what is in the folder */
-        char path[128];
-        uint8_t *text;
-        size_t size;
-        snprintf(path, sizeof path, "../prompts/%s.txt", mm_prompt_name((mm_prompt)i));
-        assert_ok(mm_file_read(&text, &size, path, 1 << 16, &error), error);
-        assert_string_equal((char *)text, mm_prompt_default((mm_prompt)i));
-        free(text);
-    }
-    assert_ok(mm_prompts_load(&prompts, "../prompts", &error), error);
-    mm_prompts_free(prompts);
-
-    char folder[] = "/tmp/mmood-prompts-XXXXXX", path[64], *text;
-    assert_non_null(mkdtemp(folder));
-    assert_int_equal(mm_prompts_load(&prompts, folder, &error), MMOOD_ERROR_IO);
-    assert_non_null(strstr(error.message, "none of the prompts"));
-    write_prompt(folder, "near.txt",
-                 "\xef\xbb\xbf\n{count} like {class}, {not} {} {Class}? {labels} \n\n");
-    assert_int_equal(mm_prompts_load(&prompts, folder, &error), MMOOD_ERROR_FORMAT);
-    assert_non_null(strstr(error.message, "near.txt: has the placeholder {not}"));
-    write_prompt(folder, "near.txt",
-                 "\xef\xbb\xbf\n{count} like {class}, {} {Class}? {labels} \n\n");
-    assert_ok(mm_prompts_load(&prompts, folder, &error), error);
-    const mm_prompt_values values = {
-        .class_name = "polar_bear", .labels = "a_b, {count}", .count = 3};
-    assert_ok(mm_prompts_expand(&text, prompts, MM_PROMPT_NEAR, &values, &error), error);
-    assert_string_equal(text, "3 like polar bear, {} {Class}? a b, {count}");
-    free(text);
-    assert_string_equal(mm_prompts_text(prompts, MM_PROMPT_MORE),
-                        mm_prompt_default(MM_PROMPT_MORE));
-    mm_prompts_free(prompts);
-    static const char *const bad[] = {" \n", "{class} \xff", "{lass}"};
-    for (size_t i = 0; i < 3; i++) {
-        write_prompt(folder, "near.txt", bad[i]);
-        assert_int_equal(mm_prompts_load(&prompts, folder, &error), MMOOD_ERROR_FORMAT);
-    }
-    snprintf(path, sizeof path, "%s/near.txt", folder);
-    unlink(path);
-    rmdir(folder);
-}
+/* ---- The probe ----------------------------------------------------------------------------- */
 
 static const char *sees(mm_prompt prompt, const char *text, size_t round, const mm_talk *talk) {
     (void)text, (void)round;
@@ -508,9 +550,10 @@ int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_text_far), cmocka_unit_test(test_too_few),
         cmocka_unit_test(test_order),    cmocka_unit_test(test_give_up),
+        cmocka_unit_test(test_surplus),  cmocka_unit_test(test_rounds),
         cmocka_unit_test(test_near),     cmocka_unit_test(test_far),
         cmocka_unit_test(test_given),    cmocka_unit_test(test_far_fails),
-        cmocka_unit_test(test_prompts),  cmocka_unit_test(test_probe),
+        cmocka_unit_test(test_probe),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
