@@ -1,9 +1,8 @@
 #!/bin/bash
-# The long checks: full-size models and all of WordNet against Hugging Face's packages and open_clip, and mmood envision against a real
-# server, in Python virtual environments of their own; memory over 100,000 pictures; 20,000 requests of all kinds
-# to mmood serve; then each fuzz target for
-# FUZZ_SECONDS (600). Hours on two cores.
-# The last line is the tally.
+# The long checks, hours on two cores: full-size models and all of WordNet against Hugging Face's
+# packages and open_clip, and mmood envision against a real server, in Python virtual environments of
+# their own; memory over 100,000 pictures; 20,000 requests of all kinds to mmood serve; then each
+# fuzz target for FUZZ_SECONDS (600). The last line is the tally.
 #   check_long.sh BUILD
 set -euo pipefail
 build=$(cd "$1" && pwd)

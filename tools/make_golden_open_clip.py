@@ -65,7 +65,7 @@ MODELS = {
 }
 # Too large for quick tests; tools/check_open_clip.py makes and compares them.
 LARGE = {
-    "mci2": dict(embed_dim=512, gain=0.9, custom_text=True, vision_cfg=timm_tower("fastvit_mci2", 256, timm_proj=None),
+    "mci2": dict(embed_dim=512, gain=0.8, custom_text=True, vision_cfg=timm_tower("fastvit_mci2", 256, timm_proj=None),
                  text_cfg=dict(TEXT, no_causal_mask=True)),
     "mci3": dict(embed_dim=768, gain=0.9, custom_text=True, vision_cfg=timm_tower("fastvit_mci3", 256, timm_proj=None),
                  text_cfg=TEXT),

@@ -195,15 +195,15 @@ static void plan_stage(mm_convnet_builder *b, const struct variant *v, size_t st
     char name[64];
     int attends = stage >= v->attends_from;
     if (stage > 0) {
-        snprintf(name, sizeof name, TRUNK "stages.%zu.downsample.", stage);
+        snprintf(name, sizeof name, TRUNK "stages.%u.downsample.", (unsigned)stage);
         plan_downsample(b, v->channels[stage], v->gated[stage], name);
     }
     if (attends) {
-        snprintf(name, sizeof name, TRUNK "stages.%zu.", stage);
+        snprintf(name, sizeof name, TRUNK "stages.%u.", (unsigned)stage);
         plan_positions(b, name);
     }
     for (size_t i = 0; i < v->blocks[stage]; i++) {
-        snprintf(name, sizeof name, TRUNK "stages.%zu.blocks.%zu.", stage, i);
+        snprintf(name, sizeof name, TRUNK "stages.%u.blocks.%u.", (unsigned)stage, (unsigned)i);
         if (attends)
             plan_attention(b, v->layer_norm, name);
         else
@@ -248,6 +248,7 @@ static size_t patches(const mm_clip_config *config) {
 
 const mm_vision_family mm_fastvit = {.name = "FastViT",
                                      .recognise = recognise,
+                                     .timm_pool = "avg",
                                      .configure = configure,
                                      .plan = plan,
                                      .rows = mm_convnet_rows,

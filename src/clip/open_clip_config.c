@@ -285,7 +285,7 @@ static mmood_status read_vit(mm_clip_config *out, const mm_config_source *from, 
 static mmood_status check_pool(const mm_config_source *from, const mm_clip_config *config,
                                mmood_error *error) {
     const json_t *value = json_object_get(from->object, "timm_pool");
-    const char *usual = config->vision_family == &mm_vit ? "token" : "avg";
+    const char *usual = config->vision_family->timm_pool;
     const char *pool = value ? json_string_value(value) : "avg";
     int own_head = config->head == MM_HEAD_LINEAR || config->head == MM_HEAD_MLP;
     if (json_is_null(value) || (pool && strcmp(pool, usual) == 0) || (pool && !*pool && own_head))

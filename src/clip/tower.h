@@ -19,6 +19,8 @@ struct mm_vision_family {
     /* 1 if it is the family of this timm_model_name; NULL: it has no such names. */
     int (*recognise)(const char *timm_name);
 
+    const char *timm_pool; /* the one pooling of its trunks that is implemented */
+
     /* Completes the configuration of a trunk that was recognised: width, activation and what else
      * its name implies. NULL where recognise is. */
     mmood_status (*configure)(mm_clip_config *config, mmood_error *error);

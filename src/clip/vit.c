@@ -273,6 +273,7 @@ static void embed_patches(mm_lane *lane, const mmood_model *model, const mm_item
 
 const mm_vision_family mm_vit = {.name = "ViT",
                                  .recognise = recognise,
+                                 .timm_pool = "token",
                                  .configure = configure,
                                  .plan = plan,
                                  .rows = rows,
