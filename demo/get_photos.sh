@@ -18,8 +18,8 @@ say() { echo "get_photos: $*" >&2; }
 
 # Whether every photo is there and is the one that was chosen.
 complete() {
-    awk -F '\t' '{ print $6 "  " $1 "/" $3 }' "$here/photos.tsv" >"$folder/sums"
-    (cd "$folder" && sha256sum --quiet --check sums >/dev/null 2>&1)
+    awk -F '\t' '{ print $6 "  " $1 "/" $3 }' "$here/photos.tsv" >"$folder/.sums"
+    (cd "$folder" && sha256sum --quiet --check .sums >/dev/null 2>&1)
 }
 
 copy_photos() {
@@ -35,34 +35,34 @@ copy_photos() {
 download_photos() {
     path=$(sed -n '1p' "$here/photos.tsv" | cut -f 5)
     curl --silent --show-error --fail --location --connect-timeout 10 --output /dev/null "$grocery/$path" \
-        2>"$folder/log" || return 1
+        2>"$folder/.log" || return 1
     say "downloading $(grep -c . "$here/photos.tsv") photos (21 MB)"
     awk -F '\t' -v grocery="$grocery" -v clothing="$clothing" -v folder="$folder" '{
         print "url = \"" ($4 == "grocery" ? grocery : clothing) "/" $5 "\""
         print "output = \"" folder "/" $1 "/" $3 "\""
-    }' "$here/photos.tsv" >"$folder/list"
+    }' "$here/photos.tsv" >"$folder/.list"
     curl --no-progress-meter --fail --fail-early --location --parallel --parallel-max 16 --retry 3 \
-        --connect-timeout 10 --config "$folder/list" >"$folder/log" 2>&1
+        --connect-timeout 10 --config "$folder/.list" >"$folder/.log" 2>&1
 }
 
 get_stamps() {
-    say "GitHub cannot be reached ($(head -n 1 "$folder/log" | cut -c 1-100)); taking Debian's tuxpaint-stamps-default"
-    (cd "$folder" && apt-get download -qq tuxpaint-stamps-default >/dev/null 2>>log &&
-        dpkg-deb --extract tuxpaint-stamps-default_*.deb stamps)
+    say "GitHub cannot be reached ($(head -n 1 "$folder/.log" | cut -c 1-100)); taking Debian's tuxpaint-stamps-default"
+    (cd "$folder" && apt-get download -qq tuxpaint-stamps-default >/dev/null 2>>.log &&
+        dpkg-deb --extract tuxpaint-stamps-default_*.deb .stamps)
     while IFS='	' read -r set _ name path; do
-        cp "$folder/stamps/usr/share/tuxpaint/stamps/$path" "$folder/$set/$name"
+        cp "$folder/.stamps/usr/share/tuxpaint/stamps/$path" "$folder/$set/$name"
     done <"$here/stamps.tsv"
-    rm -rf "$folder/stamps" "$folder"/tuxpaint-stamps-default_*.deb
-    touch "$folder/of-stamps"
+    rm -rf "$folder/.stamps" "$folder"/tuxpaint-stamps-default_*.deb
+    touch "$folder/.of-stamps"
 }
 
 mkdir -p "$folder/id" "$folder/near" "$folder/far" "$folder/unsold"
-if [ -z "${DEMO_PHOTOS:-}" ] && [ -e "$folder/of-stamps" ]; then
+if [ -z "${DEMO_PHOTOS:-}" ] && [ -e "$folder/.of-stamps" ]; then
     echo stamps
     exit
 fi
 if ! complete; then
-    rm -f "$folder"/*/*.jpg "$folder"/*/*.png "$folder/of-stamps"
+    rm -f "$folder"/*/*.jpg "$folder"/*/*.png "$folder/.of-stamps"
     if [ -n "${DEMO_PHOTOS:-}" ]; then
         copy_photos
     elif ! download_photos; then
@@ -75,7 +75,7 @@ if ! complete; then
         exit
     fi
     complete || {
-        say "some photos are not the chosen ones: $(cd "$folder" && sha256sum --quiet --check sums 2>&1 | head -n 1)"
+        say "some photos are not the chosen ones: $(cd "$folder" && sha256sum --quiet --check .sums 2>&1 | head -n 1)"
         exit 1
     }
 fi

@@ -36,11 +36,20 @@ while read -r command; do
 done <"$work/commands"
 
 # ---- the README's first detector
-awk '/^## / { on = $0 ~ /first detector/ } on && /^     *(export|printf|build\/mmood)/' README.md |
+awk '/^## / { on = $0 ~ /first detector/ } on && /^     *(export|printf|ls|build\/mmood|--scores)/' README.md |
     grep -v 'your-' >"$work/commands.sh"
 [ "$(wc -l <"$work/commands.sh")" -ge 6 ] || complain "README.md: the first detector's commands are not found"
 mkdir "$work/clone"
-ln -s "$build" "$work/clone/build"
+mkdir "$work/clone/build"
+ln -s "$build/mmood" "$work/clone/build"
+# In place of the demo's photos, which are no part of a clone: drawings, each another file by a byte after its end.
+mkdir -p "$work/clone/build/demo-photos/id" "$work/clone/build/demo-photos/near" "$work/clone/build/demo-photos/far"
+for i in $(seq 10 59); do
+    for set in id near far; do
+        photo=$work/clone/build/demo-photos/$set/photo-$i.jpg
+        { cat "$(find tests/data/drawings -name '*.png' | sort | sed -n "$((i % 11 + 1))p")" && printf '%s' $i; } >"$photo"
+    done
+done
 ln -s "$PWD/demo" "$PWD/models" "$work/clone"
 printf 'set,score\nid,0.9\nid,0.8\nfar,0.1\n' >"$work/clone/scores.csv"
 export XDG_CACHE_HOME="$work/cache"

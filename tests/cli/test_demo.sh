@@ -12,7 +12,7 @@ failed=0
 ln -s "$mmood" "$work/mmood"
 photos=$work/demo-photos
 mkdir -p "$photos"/{id,near,far,unsold}
-touch "$photos/of-stamps" # nothing is downloaded
+touch "$photos/.of-stamps" # nothing is downloaded
 drawing() { cp "$repository/tests/data/drawings/$1.png" "$photos/$2.png"; }
 eaten=(bread doughnut cake pie pizza cookie candy bacon hamburger) # calibration counts equal ones once
 i=0
