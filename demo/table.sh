@@ -38,7 +38,7 @@ else
     near_title="near: household things, nuts" far_title="far: vehicles, sports, clothes"
 fi
 count() { find "$photos/$1" -type f | wc -l; }
-awk -F '\t' -v kind="$kind" -v near_title="$near_title" -v far_title="$far_title" -v id="$(count id)" -v near="$(count near)" -v far="$(count far)" -v unsold="$(count unsold)" '
+awk -F '\t' -v kind="$kind" -v model="$MMOOD_MODEL" -v near_title="$near_title" -v far_title="$far_title" -v id="$(count id)" -v near="$(count near)" -v far="$(count far)" -v unsold="$(count unsold)" '
     { if (!($1 in seen)) { seen[$1] = 1; order[++n] = $1 }
       cell[$1, $2] = sprintf("%5.1f [%4.1f, %5.1f]  %5.1f [%4.1f, %5.1f]", 100 * $3, 100 * $4, 100 * $5, 100 * $6, 100 * $7, 100 * $8)
       passes[$1, $2] = 100 * $3
@@ -50,7 +50,7 @@ awk -F '\t' -v kind="$kind" -v near_title="$near_title" -v far_title="$far_title
         printf "%-21s %-20s %-19s   %-20s %-19s   %s\n", "score, labels", "FPR95", "AUROC", "FPR95", "AUROC", "FPR95  AUROC"
         for (i = 1; i <= n; i++)
             printf "%-21s %s   %s   %s\n", order[i], cell[order[i], "near"], cell[order[i], "far"], short[order[i], "unsold"]
-        if (kind != "shop")
+        if (kind != "shop" || model != "models/demo")
             exit
         best = "mm-ood, hand-written"
         printf "\nNames of other things tell other things: with 100 written by hand %.1f %% of the packages and %.1f %% of the clothes\n", passes[best, "near"], passes[best, "far"]
