@@ -99,7 +99,7 @@ mm_entry *mm_convnet_depth(mm_convnet_builder *b, mm_feature_map to, size_t outp
     step->stride = stride;
     step->pad = pad;
     step->post = post;
-    need(&b->net->scratch, mm_depth_scratch(side, outputs, kernel));
+    need(&b->net->scratch, mm_depth_scratch(side, kernel));
     return mm_plan_depth(b->plan, &step->weights, outputs, kernel);
 }
 
@@ -118,8 +118,8 @@ void mm_convnet_gate(mm_convnet_builder *b, size_t reduced, mm_post post, const 
     mm_plan_vector(b->plan, &step->expand, 2, channels, reduced, "%s.fc2.weight", prefix);
     mm_plan_vector(b->plan, &step->expand_bias, 1, channels, 0, "%s.fc2.bias", prefix);
     /* the gate as the weights of a 1 x 1 depthwise convolution, the means, the narrow layer */
-    need(&b->net->scratch, mm_depth_scratch(b->side, channels, 1) + 2 * mm_depth_stride(channels) +
-                               channels + reduced);
+    need(&b->net->scratch,
+         mm_depth_scratch(b->side, 1) + 2 * mm_depth_stride(channels) + channels + reduced);
 }
 
 void mm_convnet_norm(mm_convnet_builder *b, mm_feature_map to, const char *name, ...) {
