@@ -67,6 +67,7 @@ static size_t result_side(size_t side, size_t kernel, size_t stride, size_t pad)
 mm_entry *mm_convnet_dense(mm_convnet_builder *b, mm_feature_map to, size_t outputs, size_t kernel,
                            size_t stride, size_t pad, mm_post post) {
     size_t result = result_side(b->side, kernel, stride, pad), inputs = b->channels;
+    need(&b->net->scratch, kernel * (b->side + 2 * kernel) * inputs); /* rows to gather from */
     mm_step *step = add_step(b, MM_STEP_DENSE, to, outputs, result);
     step->kernel = kernel;
     step->stride = stride;
@@ -141,6 +142,7 @@ void mm_convnet_attention(mm_convnet_builder *b, mm_feature_map to, size_t head_
 
 void mm_convnet_head(mm_convnet_builder *b, const mm_clip_config *config, const char *classifier) {
     mm_convnet *net = b->net;
+    mm_convnet_chain(net);
     size_t dimension = (size_t)config->dimension, inputs = net->channels;
     int mlp = config->head == MM_HEAD_MLP, own = config->head == MM_HEAD_CLASSIFIER;
     need(&net->elements[MM_MAP_H], net->side * net->side * inputs); /* of a result in X or Y */
