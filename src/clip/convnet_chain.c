@@ -4,7 +4,7 @@
 
 /* Numbers that the maps between the steps of a chain have, if it is worth while; and numbers of
  * theirs in a strip, which with what the steps read and write stay in a second cache of 1 MB. */
-enum { LEAST = 1 << 18, STRIP = 1 << 17 };
+enum { LEAST = 5 << 17, STRIP = 1 << 17 };
 
 void mm_step_reads(size_t *from, size_t *to, const mm_step *step, size_t first, size_t last) {
     if (step->kind != MM_STEP_DEPTH) {

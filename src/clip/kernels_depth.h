@@ -99,7 +99,7 @@ store_columns(const mm_depth *d, vec *sums, size_t at, size_t channel, const siz
 static inline __attribute__((always_inline)) void
 depth_columns(const mm_depth *d, const float *const *rows, size_t y, size_t x, size_t channel,
               const size_t kernel, const size_t step, const size_t columns) {
-    vec sums[4];
+    vec sums[8];
     vec bias = load(d->weights + kernel * kernel * d->stride + channel);
     for (size_t j = 0; j < columns; j++)
         sums[j] = bias;
@@ -109,7 +109,7 @@ depth_columns(const mm_depth *d, const float *const *rows, size_t y, size_t x, s
 #pragma GCC unroll 8
         for (size_t kx = 0; kx < kernel; kx++) {
             vec w = load(taps + kx * d->stride);
-#pragma GCC unroll 4
+#pragma GCC unroll 8
             for (size_t j = 0; j < columns; j++)
                 sums[j] += w * load(from + (kx + j * step) * MM_LANES);
         }
@@ -118,18 +118,25 @@ depth_columns(const mm_depth *d, const float *const *rows, size_t y, size_t x, s
     store_columns(d, sums, at, channel, columns);
 }
 
-/* The last columns overlap those before: the same results once more are faster than singly. */
+/* The last columns overlap those before: the same results once more are faster than singly. Eight
+ * sums at a time keep both of a core's multipliers busy. */
 static inline __attribute__((always_inline)) void depth_row(const mm_depth *d,
                                                             const float *const *rows, size_t y,
                                                             size_t channel, const size_t kernel,
                                                             const size_t step) {
-    size_t x = 0;
-    for (; x + 4 <= d->result_side; x += 4)
+    size_t x = 0, count = d->result_side;
+    for (; x + 8 <= count; x += 8)
+        depth_columns(d, rows, y, x, channel, kernel, step, 8);
+    if (count - x > 4 && x > 0) {
+        depth_columns(d, rows, y, count - 8, channel, kernel, step, 8);
+        return;
+    }
+    for (; x + 4 <= count; x += 4)
         depth_columns(d, rows, y, x, channel, kernel, step, 4);
-    if (x < d->result_side && d->result_side >= 4)
-        depth_columns(d, rows, y, d->result_side - 4, channel, kernel, step, 4);
+    if (x < count && x > 0)
+        depth_columns(d, rows, y, count - 4, channel, kernel, step, 4);
     else
-        for (; x < d->result_side; x++)
+        for (; x < count; x++)
             depth_columns(d, rows, y, x, channel, kernel, step, 1);
 }
 
