@@ -21,91 +21,205 @@ static int is_bf16(const mm_lane *lane, mm_feature_map map) {
     return lane->bf16 && map != MM_MAP_X && map != MM_MAP_Y;
 }
 
+/* One image on its way through the steps. */
+typedef struct passage {
+    mm_lane *lane;
+    const mm_step *steps;
+    const mmood_model *model;
+    const uint8_t *crop;
+    maps maps;
+} passage;
+
+/* Rows of a map, from `first` on. */
+typedef struct window {
+    char *rows;
+    size_t first;
+} window;
+
+static window whole(const passage *p, mm_feature_map map) {
+    return (window){p->maps.of[map], 0};
+}
+
 /* ---- Convolutions over all channels -------------------------------------------------------- */
 
 /* `count` pixels of a crop, normalised. */
 static void put_pixels(void *out, const mmood_model *model, const uint8_t *pixels, size_t count,
                        int bf16) {
-    for (size_t i = 0; i < 3 * count; i++) {
-        if (bf16)
-            ((uint16_t *)out)[i] = model->pixels_bf16[i % 3][pixels[i]];
-        else
-            ((float *)out)[i] = model->pixels[i % 3][pixels[i]];
-    }
+    uint16_t *half = out;
+    float *f32 = out;
+    for (size_t i = 0; i < 3 * count; i += 3)
+        for (size_t c = 0; c < 3; c++) {
+            if (bf16)
+                half[i + c] = model->pixels_bf16[c][pixels[i + c]];
+            else
+                f32[i + c] = model->pixels[c][pixels[i + c]];
+        }
 }
 
-/* The numbers around results first .. last, one row [kernel, kernel, inputs] each, to the same rows
- * of H. `map` is NULL for the pixels of `crop`. */
-static void gather(const mm_lane *lane, const mm_step *s, const mmood_model *model,
-                   const uint8_t *crop, const char *map, char *out, size_t first, size_t last) {
-    size_t size = mm_activation_size(lane->bf16), pixel = s->inputs * size;
-    size_t row = s->kernel * s->kernel * pixel;
-    for (size_t i = first; i < last; i++) {
-        size_t top = i / s->result_side * s->stride, left = i % s->result_side * s->stride;
-        for (size_t y = 0; y < s->kernel; y++) {
-            char *to = out + i * row + y * s->kernel * pixel;
-            size_t from = left < s->pad ? s->pad - left : 0, count = s->kernel; /* columns */
-            if (left + count > s->side + s->pad)
-                count = s->side + s->pad - left;
-            if (top + y < s->pad || top + y - s->pad >= s->side)
-                from = count = 0;
-            memset(to, 0, from * pixel);
-            memset(to + count * pixel, 0, (s->kernel - count) * pixel);
-            if (from == count)
-                continue;
-            size_t at = (top + y - s->pad) * s->side + left + from - s->pad;
-            if (map)
-                memcpy(to + from * pixel, map + at * pixel, (count - from) * pixel);
-            else
-                put_pixels(to + from * pixel, model, crop + 3 * at, count - from, lane->bf16);
+/* Row `y` of what a step reads, padded: [side + 2 * kernel, inputs]. The first reads pixels. */
+static void load_line(char *out, const passage *p, const mm_step *s, size_t y) {
+    size_t pixel = s->inputs * mm_activation_size(p->lane->bf16), row = s->side * pixel;
+    size_t before = s->pad * pixel, length = (s->side + 2 * s->kernel) * pixel;
+    if (y < s->pad || y - s->pad >= s->side) {
+        memset(out, 0, length);
+        return;
+    }
+    y -= s->pad;
+    memset(out, 0, before);
+    memset(out + before + row, 0, length - before - row);
+    if (s == p->steps)
+        put_pixels(out + before, p->model, p->crop + y * s->side * 3, s->side, p->lane->bf16);
+    else
+        memcpy(out + before, (const char *)p->maps.of[s->from] + y * row, row);
+}
+
+/* `count` pieces of `size` bytes, `from_step` apart, to where they are `to_step` apart. Copies of a
+ * size that is known are a few instructions. */
+static void scatter(char *to, size_t to_step, const char *from, size_t from_step, size_t size,
+                    size_t count) {
+    enum { F32 = 9 * sizeof(float), BF16 = 9 * sizeof(uint16_t) }; /* three pixels */
+    if (size == F32)
+        for (size_t i = 0; i < count; i++)
+            memcpy(to + i * to_step, from + i * from_step, F32);
+    else if (size == BF16)
+        for (size_t i = 0; i < count; i++)
+            memcpy(to + i * to_step, from + i * from_step, BF16);
+    else
+        for (size_t i = 0; i < count; i++)
+            memcpy(to + i * to_step, from + i * from_step, size);
+}
+
+/* The numbers around results first .. last, one row [kernel, kernel, inputs] each. */
+static void gather(const passage *p, const mm_step *s, char *out, size_t first, size_t last) {
+    size_t pixel = s->inputs * mm_activation_size(p->lane->bf16), piece = s->kernel * pixel;
+    size_t length = (s->side + 2 * s->kernel) * pixel;
+    size_t loaded = 0; /* lines before this one are in their places, or have been */
+    for (size_t at = first, end; at < last; at = end) {
+        size_t top = at / s->result_side * s->stride, x = at % s->result_side;
+        end = last - at < s->result_side - x ? last : at + s->result_side - x;
+        for (size_t y = top; y < top + s->kernel; y++) {
+            char *line = (char *)p->lane->scratch + y % s->kernel * length;
+            if (y >= loaded)
+                load_line(line, p, s, y);
+            loaded = y >= loaded ? y + 1 : loaded;
+            scatter(out + ((at - first) * s->kernel + y - top) * piece, s->kernel * piece,
+                    line + x * s->stride * pixel, s->stride * pixel, piece, end - at);
         }
     }
 }
 
-static void run_dense(mm_lane *lane, const mm_step *s, const maps *m, const mmood_model *model,
-                      const uint8_t *crop) {
-    size_t first, last;
-    mm_lane_share(&first, &last, lane, s->result_side * s->result_side);
-    gather(lane, s, model, crop, crop ? NULL : m->of[s->from], m->of[MM_MAP_H], first, last);
-    mm_lane_dense(lane, s->matrix, s->post, m->of[MM_MAP_H], m->of[s->to], is_bf16(lane, s->to),
-                  first, last);
+/* ---- Steps, for some of their results ------------------------------------------------------ */
+
+/* Pixels first .. last of a convolution over all channels. */
+static void run_dense(const passage *p, const mm_step *s, window to, size_t first, size_t last) {
+    size_t row = s->kernel * s->kernel * s->inputs * mm_activation_size(p->lane->bf16);
+    char *x = (char *)p->maps.of[MM_MAP_H] + first * row; /* a lane's own place */
+    char *y = to.rows + (first - to.first * s->result_side) * s->outputs * p->maps.size[s->to];
+    gather(p, s, x, first, last);
+    mm_lane_dense(p->lane, s->matrix, s->post, x, y, is_bf16(p->lane, s->to), 0, last - first);
 }
 
-static void run_point(mm_lane *lane, const mm_step *s, const maps *m) {
-    size_t first, last;
-    const void *x = m->of[s->from];
-    mm_lane_share(&first, &last, lane, s->side * s->side);
+/* Pixels first .. last of a 1 x 1 convolution. */
+static void run_point(const passage *p, const mm_step *s, window from, window to, size_t first,
+                      size_t last) {
+    const mm_lane *lane = p->lane;
+    const char *x = from.rows + (first - from.first * s->side) * s->inputs * p->maps.size[s->from];
+    char *y = to.rows + (first - to.first * s->side) * s->outputs * p->maps.size[s->to];
     if (lane->bf16 && !is_bf16(lane, s->from)) {
-        x = m->of[MM_MAP_H];
-        lane->kernels->convert((uint16_t *)m->of[MM_MAP_H] + first * s->inputs, 1,
-                               (const float *)m->of[s->from] + first * s->inputs,
-                               (last - first) * s->inputs);
+        uint16_t *half = (uint16_t *)p->maps.of[MM_MAP_H] + first * s->inputs;
+        lane->kernels->convert(half, 1, (const float *)(const void *)x, (last - first) * s->inputs);
+        x = (const char *)half;
     }
-    mm_lane_dense(lane, s->matrix, s->post, x, m->of[s->to], is_bf16(lane, s->to), first, last);
+    mm_lane_dense(p->lane, s->matrix, s->post, x, y, is_bf16(lane, s->to), 0, last - first);
+}
+
+/* Rows first .. last of a depthwise convolution. */
+static void run_depth(const passage *p, const mm_step *s, window from, window to, size_t first,
+                      size_t last) {
+    const mm_lane *lane = p->lane;
+    const mm_depth job = {.x = from.rows,
+                          .x_first = from.first,
+                          .x_bf16 = is_bf16(lane, s->from),
+                          .side = s->side,
+                          .inputs = s->inputs,
+                          .weights = s->weights,
+                          .outputs = s->outputs,
+                          .stride = mm_depth_stride(s->outputs),
+                          .kernel = s->kernel,
+                          .step = s->stride,
+                          .pad = s->pad,
+                          .first = first,
+                          .last = last,
+                          .result_side = s->result_side,
+                          .post = s->post,
+                          .y = to.rows,
+                          .y_first = to.first,
+                          .y_bf16 = is_bf16(lane, s->to),
+                          .scratch = lane->scratch};
+    lane->kernels->depth(&job);
+}
+
+static void run_rows(const passage *p, const mm_step *s, window from, window to, size_t first,
+                     size_t last) {
+    if (s->kind == MM_STEP_DEPTH)
+        run_depth(p, s, from, to, first, last);
+    else if (s->kind == MM_STEP_DENSE)
+        run_dense(p, s, to, first * s->result_side, last * s->result_side);
+    else
+        run_point(p, s, from, to, first * s->side, last * s->side);
+}
+
+/* A lane's share of a step: of a depthwise convolution's rows, else of its pixels. */
+static void run_share(const passage *p, const mm_step *s) {
+    size_t first, last, depth = s->kind == MM_STEP_DEPTH;
+    mm_lane_share(&first, &last, p->lane, s->result_side * (depth ? 1 : s->result_side));
+    if (first == last)
+        return;
+    window from = whole(p, s->from), to = whole(p, s->to);
+    if (depth)
+        run_depth(p, s, from, to, first, last);
+    else if (s->kind == MM_STEP_DENSE)
+        run_dense(p, s, to, first, last);
+    else
+        run_point(p, s, from, to, first, last);
+}
+
+/* ---- Chains -------------------------------------------------------------------------------- */
+
+/* Forgets the rows of a window before `first`; those up to `done` are moved to its beginning. */
+static void slide(window *w, size_t first, size_t done, size_t row_size) {
+    if (first > w->first && done > first)
+        memmove(w->rows, w->rows + (first - w->first) * row_size, (done - first) * row_size);
+    if (first > w->first)
+        w->first = first;
+}
+
+/* Steps that follow each other, a strip of rows at a time, so that what lies between them stays in
+ * the second cache: of those maps only the rows that are still needed are there. */
+static void run_chain(const passage *p, const mm_step *steps) {
+    size_t count = steps->chain, end = steps[count - 1].result_side;
+    window to[MM_CHAIN] = {{0}};
+    size_t done[MM_CHAIN] = {0}, first[MM_CHAIN], last[MM_CHAIN];
+    for (size_t i = 0; i < count; i++)
+        to[i] = whole(p, steps[i].to);
+    for (size_t at = 0; at < end && p->lane->status == MMOOD_OK; at = last[count - 1]) {
+        first[count - 1] = at;
+        last[count - 1] = at + steps->strip < end ? at + steps->strip : end;
+        for (size_t i = count - 1; i > 0; i--)
+            mm_step_reads(&first[i - 1], &last[i - 1], &steps[i], first[i], last[i]);
+        for (size_t i = 0; i < count; i++) {
+            const mm_step *s = &steps[i];
+            if (i + 1 < count)
+                slide(&to[i], first[i], done[i], s->result_side * s->outputs * p->maps.size[s->to]);
+            size_t begin = done[i] > first[i] ? done[i] : first[i];
+            if (begin < last[i])
+                run_rows(p, s, i ? to[i - 1] : whole(p, s->from), to[i], begin, last[i]);
+            done[i] = last[i];
+        }
+    }
 }
 
 /* ---- Channel by channel -------------------------------------------------------------------- */
-
-static void run_depth(const mm_lane *lane, const mm_step *s, const maps *m) {
-    mm_depth job = {.x = m->of[s->from],
-                    .x_bf16 = is_bf16(lane, s->from),
-                    .side = s->side,
-                    .inputs = s->inputs,
-                    .weights = s->weights,
-                    .outputs = s->outputs,
-                    .stride = mm_depth_stride(s->outputs),
-                    .kernel = s->kernel,
-                    .step = s->stride,
-                    .pad = s->pad,
-                    .result_side = s->result_side,
-                    .post = s->post,
-                    .y = m->of[s->to],
-                    .y_bf16 = is_bf16(lane, s->to),
-                    .scratch = lane->scratch};
-    mm_lane_share(&job.first, &job.last, lane, s->result_side);
-    if (job.first < job.last)
-        lane->kernels->depth(&job);
-}
 
 /* The mean of each channel over `rows` rows, f32 or bf16. */
 static void average(float *mean, const void *x, int bf16, size_t rows, size_t channels) {
@@ -202,34 +316,39 @@ static void run_attention(const mm_lane *lane, const mm_step *s, const maps *m) 
     }
 }
 
+static void run_step(const passage *p, const mm_step *s) {
+    switch (s->kind) {
+    case MM_STEP_DENSE:
+    case MM_STEP_POINT:
+    case MM_STEP_DEPTH:
+        run_share(p, s);
+        break;
+    case MM_STEP_GATE:
+        run_gate(p->lane, s, &p->maps);
+        break;
+    case MM_STEP_NORM:
+        run_norm(p->lane, s, &p->maps, (float)p->model->config.vision.layer_norm_eps);
+        break;
+    case MM_STEP_ATTENTION:
+        run_attention(p->lane, s, &p->maps);
+        break;
+    }
+}
+
 void mm_convnet_run(mm_lane *lane, const mm_convnet *net, const mmood_model *model,
                     const uint8_t *crop, float *x) {
-    const maps m = take_maps(lane, x);
-    for (size_t i = 0; i < net->count; i++) {
+    const passage p = {lane, net->steps, model, crop, take_maps(lane, x)};
+    for (size_t i = 0, count; i < net->count; i += count) {
         const mm_step *s = &net->steps[i];
-        if (lane->status == MMOOD_OK)
-            switch (s->kind) {
-            case MM_STEP_DENSE:
-                run_dense(lane, s, &m, model, i == 0 ? crop : NULL);
-                break;
-            case MM_STEP_POINT:
-                run_point(lane, s, &m);
-                break;
-            case MM_STEP_DEPTH:
-                run_depth(lane, s, &m);
-                break;
-            case MM_STEP_GATE:
-                run_gate(lane, s, &m);
-                break;
-            case MM_STEP_NORM:
-                run_norm(lane, s, &m, (float)model->config.vision.layer_norm_eps);
-                break;
-            case MM_STEP_ATTENTION:
-                run_attention(lane, s, &m);
-                break;
-            }
-        else if (s->kind == MM_STEP_GATE)
+        count = 1;
+        if (lane->status == MMOOD_OK && lane->size == 1 && s->chain > 1) {
+            count = s->chain;
+            run_chain(&p, s);
+        } else if (lane->status == MMOOD_OK) {
+            run_step(&p, s);
+        } else if (s->kind == MM_STEP_GATE) {
             mm_lane_meet(lane);
+        }
         mm_lane_meet(lane);
     }
 }

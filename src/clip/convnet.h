@@ -39,6 +39,8 @@ typedef struct mm_step {
     size_t heads;         /* ATTENTION */
     size_t reduced;       /* GATE: width between its two layers */
     const float *reduce, *reduce_bias, *expand, *expand_bias;
+    size_t chain; /* so many steps from this one on can be run a strip of rows at a time, */
+    size_t strip; /*   with so many rows of the last one's result */
 } mm_step;
 
 typedef struct mm_convnet {
@@ -51,6 +53,14 @@ typedef struct mm_convnet {
     mm_matrix *hidden;     /* of the head; NULL: none */
     mm_matrix *projection; /* NULL: the pooled features are the embedding */
 } mm_convnet;
+
+enum { MM_CHAIN = 3 };
+
+/* Which rows of its map a step reads for rows first .. last of its result. */
+void mm_step_reads(size_t *from, size_t *to, const mm_step *step, size_t first, size_t last);
+
+/* Finds the chains among the steps. */
+void mm_convnet_chain(mm_convnet *net);
 
 void mm_convnet_free(mm_convnet *net);
 
@@ -68,8 +78,8 @@ mmood_status mm_convnet_begin(mm_convnet_builder *b, mm_convnet **out, mm_plan *
                               mmood_error *error);
 
 /* Each adds a step to the map `to`, and returns its entry for the parts. `to` may not be what is
- * read, except for a gate; DENSE may not write H, nor POINT when it reads X or Y. With MM_POST_ADD
- * a POINT is added to what `to` holds, X or Y. */
+ * read, except for a gate; DENSE is the first and no other. It may not write H, nor POINT when it
+ * reads X or Y. With MM_POST_ADD a POINT is added to what `to` holds, X or Y. */
 mm_entry *mm_convnet_dense(mm_convnet_builder *b, mm_feature_map to, size_t outputs, size_t kernel,
                            size_t stride, size_t pad, mm_post post);
 mm_entry *mm_convnet_point(mm_convnet_builder *b, mm_feature_map to, size_t outputs, mm_post post);

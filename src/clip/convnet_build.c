@@ -67,6 +67,7 @@ static size_t result_side(size_t side, size_t kernel, size_t stride, size_t pad)
 mm_entry *mm_convnet_dense(mm_convnet_builder *b, mm_feature_map to, size_t outputs, size_t kernel,
                            size_t stride, size_t pad, mm_post post) {
     size_t result = result_side(b->side, kernel, stride, pad), inputs = b->channels;
+    need(&b->net->scratch, kernel * (b->side + 2 * kernel) * inputs); /* rows to gather from */
     mm_step *step = add_step(b, MM_STEP_DENSE, to, outputs, result);
     step->kernel = kernel;
     step->stride = stride;
@@ -99,7 +100,7 @@ mm_entry *mm_convnet_depth(mm_convnet_builder *b, mm_feature_map to, size_t outp
     step->stride = stride;
     step->pad = pad;
     step->post = post;
-    need(&b->net->scratch, mm_depth_scratch(side, outputs, kernel));
+    need(&b->net->scratch, mm_depth_scratch(side, kernel));
     return mm_plan_depth(b->plan, &step->weights, outputs, kernel);
 }
 
@@ -118,8 +119,8 @@ void mm_convnet_gate(mm_convnet_builder *b, size_t reduced, mm_post post, const 
     mm_plan_vector(b->plan, &step->expand, 2, channels, reduced, "%s.fc2.weight", prefix);
     mm_plan_vector(b->plan, &step->expand_bias, 1, channels, 0, "%s.fc2.bias", prefix);
     /* the gate as the weights of a 1 x 1 depthwise convolution, the means, the narrow layer */
-    need(&b->net->scratch, mm_depth_scratch(b->side, channels, 1) + 2 * mm_depth_stride(channels) +
-                               channels + reduced);
+    need(&b->net->scratch,
+         mm_depth_scratch(b->side, 1) + 2 * mm_depth_stride(channels) + channels + reduced);
 }
 
 void mm_convnet_norm(mm_convnet_builder *b, mm_feature_map to, const char *name, ...) {
@@ -141,6 +142,7 @@ void mm_convnet_attention(mm_convnet_builder *b, mm_feature_map to, size_t head_
 
 void mm_convnet_head(mm_convnet_builder *b, const mm_clip_config *config, const char *classifier) {
     mm_convnet *net = b->net;
+    mm_convnet_chain(net);
     size_t dimension = (size_t)config->dimension, inputs = net->channels;
     int mlp = config->head == MM_HEAD_MLP, own = config->head == MM_HEAD_CLASSIFIER;
     need(&net->elements[MM_MAP_H], net->side * net->side * inputs); /* of a result in X or Y */

@@ -124,6 +124,7 @@ static size_t patches(const mm_clip_config *config) {
 const mm_vision_family mm_efficientnet = {.name = "EfficientNet-Lite",
                                           .recognise = recognise,
                                           .timm_pool = "avg",
+                                          .convolutional = 1,
                                           .configure = configure,
                                           .plan = plan,
                                           .rows = mm_convnet_rows,

@@ -249,6 +249,7 @@ static size_t patches(const mm_clip_config *config) {
 const mm_vision_family mm_fastvit = {.name = "FastViT",
                                      .recognise = recognise,
                                      .timm_pool = "avg",
+                                     .convolutional = 1,
                                      .configure = configure,
                                      .plan = plan,
                                      .rows = mm_convnet_rows,

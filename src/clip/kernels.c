@@ -48,7 +48,6 @@ size_t mm_attention_scratch(size_t tokens, size_t head_size) {
     return most(f32, bf16);
 }
 
-size_t mm_depth_scratch(size_t side, size_t outputs, size_t kernel) {
-    size_t stride = (outputs + MM_MOST_LANES - 1) / MM_MOST_LANES * MM_MOST_LANES;
-    return kernel * (side + 2 * kernel) * stride;
+size_t mm_depth_scratch(size_t side, size_t kernel) {
+    return (kernel + 1) * mm_depth_length(side, kernel) * MM_MOST_LANES;
 }

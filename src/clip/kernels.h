@@ -53,26 +53,33 @@ typedef struct mm_finish {
 /* Some rows of a depthwise convolution over a map [side, side, inputs]: each output channel comes
  * from one input channel, outputs / inputs of them from the same. */
 typedef struct mm_depth {
-    const void *x; /* [side, side, inputs] bf16 if x_bf16, else f32 */
+    const void *x;  /* rows of [side, side, inputs], bf16 if x_bf16, else f32, */
+    size_t x_first; /* from this one on */
     int x_bf16;
     size_t side;
     size_t inputs;
     const float *weights; /* [kernel * kernel + 1, stride]: taps, then the bias */
     size_t outputs;
-    size_t stride; /* outputs rounded up to MM_MOST_LANES; zeros after them */
-    size_t kernel;
-    size_t step;        /* from one output to the next */
+    size_t stride;      /* outputs rounded up to MM_MOST_LANES; zeros after them */
+    size_t kernel;      /* 1, 3, 5 or 7 */
+    size_t step;        /* from one output to the next: 1 or 2; 1 if kernel is */
     size_t pad;         /* rows and columns of zeros before the map; after it as many as it takes */
     size_t first, last; /* rows of the result to compute */
     size_t result_side;
-    mm_post post; /* NONE, GELU or RELU6 */
-    void *y;      /* [result_side, result_side, outputs] bf16 if y_bf16, else f32 */
+    mm_post post;   /* NONE, GELU or RELU6 */
+    void *y;        /* rows of [result_side, result_side, outputs], bf16 if y_bf16, else f32, */
+    size_t y_first; /* from this one on */
     int y_bf16;
     float *scratch; /* mm_depth_scratch() floats, 64-byte aligned */
 } mm_depth;
 
+/* Columns of the padded map, at most. */
+static inline size_t mm_depth_length(size_t side, size_t kernel) {
+    return side + 2 * kernel;
+}
+
 /* Floats that one call needs. */
-size_t mm_depth_scratch(size_t side, size_t outputs, size_t kernel);
+size_t mm_depth_scratch(size_t side, size_t kernel);
 
 typedef struct mm_kernels {
     /* out = (x - mean) / sqrt(variance + eps) * weight + bias for each of `rows` rows of `width`

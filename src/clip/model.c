@@ -26,11 +26,13 @@ const char *mmood_precision_name(mmood_precision precision) {
 static mmood_status choose_precision(mmood_model *model, mmood_precision wanted,
                                      mmood_error *error) {
     int has_bf16 = mm_engine_has_bf16();
+    int slower = model->config.vision_family->convolutional && !mm_engine_has_fast_bf16();
     switch (wanted) {
     case MMOOD_PRECISION_AUTO:
-        model->precision = has_bf16 ? MMOOD_PRECISION_BF16 : MMOOD_PRECISION_F32;
-        model->precision_reason = has_bf16 ? "auto: this CPU multiplies bf16 natively"
-                                           : "auto: this CPU has no bf16 instructions";
+        model->precision = has_bf16 && !slower ? MMOOD_PRECISION_BF16 : MMOOD_PRECISION_F32;
+        model->precision_reason = !has_bf16 ? "auto: this CPU has no bf16 instructions"
+                                  : slower  ? "auto: f32 is faster for convolutions on this CPU"
+                                            : "auto: this CPU multiplies bf16 natively";
         return MMOOD_OK;
     case MMOOD_PRECISION_F32:
         model->precision = wanted;
@@ -183,11 +185,11 @@ mmood_status mmood_model_open(mmood_model **out, const char *directory,
         return mm_error_set(error, MMOOD_ERROR_MEMORY, "no memory for a model");
     }
     model->kernels = mm_kernels_get();
-    mmood_status status = choose_precision(model, chosen.precision, error);
-    model->bf16 = model->precision != MMOOD_PRECISION_F32 && mm_engine_has_bf16();
+    mmood_status status = mm_clip_config_load(&model->config, &model->preprocess,
+                                              &model->config_name, directory, error);
     if (status == MMOOD_OK)
-        status = mm_clip_config_load(&model->config, &model->preprocess, &model->config_name,
-                                     directory, error);
+        status = choose_precision(model, chosen.precision, error);
+    model->bf16 = model->precision != MMOOD_PRECISION_F32 && mm_engine_has_bf16();
     model->preprocess_source = model->config_name;
     if (status == MMOOD_OK && model->config.text.naming == MM_NAMING_TRANSFORMERS)
         status = mm_preprocess_load(&model->preprocess, &model->preprocess_source, directory,

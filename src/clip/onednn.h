@@ -34,8 +34,12 @@ mm_level mm_engine_level(void);
 /* The same in words, and finer: "AVX-512 with bf16", "AVX2", "Armv8 NEON". Static. */
 const char *mm_engine_instructions(void);
 
-/* 1 if this CPU multiplies bf16 natively (AVX512-BF16 or AMX), so that bf16 is faster than f32. */
+/* 1 if this CPU multiplies bf16 natively (AVX512-BF16 or AMX). */
 int mm_engine_has_bf16(void);
+
+/* 1 if it does so in less time than it multiplies as many f32. Intel's CPUs do with AMX only: their
+ * AVX512-BF16 alone has half the rate of f32. */
+int mm_engine_has_fast_bf16(void);
 
 /* 1 if this CPU multiplies 8-bit numbers natively (AVX512-VNNI or AMX). */
 int mm_engine_has_int8(void);

@@ -46,6 +46,15 @@ int mm_engine_has_bf16(void) {
     return mm_engine_level() == MM_LEVEL_AVX512_BF16;
 }
 
+int mm_engine_has_fast_bf16(void) {
+#if defined(__x86_64__)
+    return mm_engine_has_bf16() &&
+           (has_isa(dnnl_cpu_isa_avx512_core_amx) || !__builtin_cpu_is("intel"));
+#else
+    return 0;
+#endif
+}
+
 int mm_engine_has_int8(void) {
     return has_isa(dnnl_cpu_isa_avx512_core_vnni);
 }

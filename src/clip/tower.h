@@ -29,6 +29,8 @@ struct mm_vision_family {
     mmood_status (*plan)(mm_plan *plan, mm_weights *weights, const mm_clip_config *config,
                          mmood_error *error);
 
+    int convolutional; /* products are so small that bf16 gains less than elsewhere */
+
     /* Rows of a chunk that an image takes. */
     size_t (*rows)(const mm_clip_config *config);
 

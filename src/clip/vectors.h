@@ -49,6 +49,12 @@ static inline float maximum(vec v) {
     return lanes[0];
 }
 
+static inline vec load_bf16(const uint16_t *p) {
+    hvec half;
+    memcpy(&half, p, sizeof half);
+    return (vec)(__builtin_convertvector(half, uvec) << 16);
+}
+
 /* Finite values only; the rounding of mm_bf16_from_f32 (but the instruction takes denormal numbers
  * as 0). */
 static inline void store_bf16(uint16_t *p, vec v) {

@@ -1,11 +1,13 @@
-/* test_kernels.c - layer norm and attention of every instruction set this CPU has, against double
- * precision written the plain way; and rows that must not depend on what is computed beside them.
+/* test_kernels.c - layer norm, depthwise convolutions and attention of every instruction set this
+ * CPU has, against double precision written the plain way; and rows that must not depend on what is
+ * computed beside them.
  */
 #include "numbers.h"
 #include "test.h"
 
 #include "clip/kernels.h"
 
+#include <float.h>
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
@@ -236,11 +238,98 @@ static void test_bf16(void **unused) {
     assert_true(isnan(from_bf16(mm_bf16_from_f32(NAN))));
 }
 
+/* ---- Depthwise convolutions ---------------------------------------------------------------- */
+
+static double depth_result(const mm_depth *d, size_t y, size_t x, size_t channel) {
+    size_t input = channel / (d->outputs / d->inputs);
+    double sum = (double)d->weights[d->kernel * d->kernel * d->stride + channel];
+    for (size_t ky = 0; ky < d->kernel; ky++)
+        for (size_t kx = 0; kx < d->kernel; kx++) {
+            size_t row = y * d->step + ky - d->pad, column = x * d->step + kx - d->pad;
+            if (row < d->side && column < d->side) /* else it wrapped around or is past the end */
+                sum += (double)((const float *)d->x)[(row * d->side + column) * d->inputs + input] *
+                       (double)d->weights[(ky * d->kernel + kx) * d->stride + channel];
+        }
+    return d->post == MM_POST_RELU6  ? fmin(fmax(sum, 0), 6)
+           : d->post == MM_POST_GELU ? sum * 0.5 * erfc(-sum * sqrt(0.5))
+                                     : sum;
+}
+
+/* All rows at once; then some rows from a part of the map to a part of the result, in bf16 as well,
+ * which must be the same numbers. */
+static void check_depth(const mm_kernels *kernels, mm_depth d) {
+    size_t count = d.result_side * d.result_side * d.outputs, row = d.result_side * d.outputs;
+    size_t numbers = d.side * d.side * d.inputs, scratch = mm_depth_scratch(d.side, d.kernel);
+    d.stride = (d.outputs + 15) / 16 * 16;
+    float *x = noise_array(numbers, 4), *out = malloc(count * sizeof *out);
+    float *weights = noise_array((d.kernel * d.kernel + 1) * d.stride, 1);
+    float *part = malloc(row * sizeof *part);
+    uint16_t *half = malloc(numbers * sizeof *half), *half_part = malloc(row * sizeof *half_part);
+    for (size_t i = 0; i < numbers; i++) {
+        half[i] = mm_bf16_from_f32(x[i]);
+        x[i] = from_bf16(half[i]);
+    }
+    d.x = x;
+    d.weights = weights;
+    d.last = d.result_side;
+    d.y = out;
+    d.scratch = aligned_alloc(64, scratch * sizeof *d.scratch);
+    kernels->depth(&d);
+    for (size_t i = 0; i < count; i++)
+        assert_true(fabs((double)out[i] -
+                         depth_result(&d, i / row, i % row / d.outputs, i % d.outputs)) < 1e-4);
+    for (d.first = 0; d.first < d.result_side; d.first++) {
+        d.last = d.first + 1;
+        d.y_first = d.first;
+        d.x_first = d.first * d.step > d.pad ? d.first * d.step - d.pad : 0;
+        d.x = x + d.x_first * d.side * d.inputs;
+        d.x_bf16 = d.y_bf16 = 0;
+        d.y = part;
+        kernels->depth(&d);
+        assert_memory_equal(part, out + d.first * row, row * sizeof *part);
+        d.x = half + d.x_first * d.side * d.inputs;
+        d.x_bf16 = d.y_bf16 = 1;
+        d.y = half_part;
+        kernels->depth(&d);
+        for (size_t i = 0; i < row; i++)
+            if (fabsf(part[i]) >= FLT_MIN) /* smaller ones may become 0 */
+                assert_int_equal(half_part[i], mm_bf16_from_f32(part[i]));
+    }
+    free(x);
+    free(out);
+    free(weights);
+    free(part);
+    free(half);
+    free(half_part);
+    free(d.scratch);
+}
+
+static void test_depth(void **unused) {
+    static const mm_depth shapes[] = {
+        {.side = 13, .inputs = 32, .outputs = 32, .kernel = 3, .step = 1, .pad = 1},
+        {.side = 18, .inputs = 16, .outputs = 16, .kernel = 3, .step = 2, .pad = 0},
+        {.side = 7, .inputs = 20, .outputs = 20, .kernel = 5, .step = 1, .pad = 2},
+        {.side = 14, .inputs = 8, .outputs = 8, .kernel = 5, .step = 2, .pad = 1},
+        {.side = 9, .inputs = 24, .outputs = 48, .kernel = 7, .step = 1, .pad = 3},
+        {.side = 25, .inputs = 17, .outputs = 34, .kernel = 7, .step = 2, .pad = 3},
+        {.side = 3, .inputs = 33, .outputs = 33, .kernel = 1, .step = 1, .pad = 0},
+        {.side = 1, .inputs = 16, .outputs = 16, .kernel = 3, .step = 1, .pad = 1}};
+    static const mm_post posts[] = {MM_POST_NONE, MM_POST_GELU, MM_POST_RELU6};
+    (void)unused;
+    for (size_t k = 0; mm_kernels_at(k); k++)
+        for (size_t i = 0; i < sizeof shapes / sizeof *shapes; i++)
+            for (size_t j = 0; j < 3; j++) {
+                mm_depth d = shapes[i];
+                d.post = posts[j];
+                d.result_side = (d.side + d.step - 1) / d.step;
+                check_depth(mm_kernels_at(k), d);
+            }
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_layer_norm),
-        cmocka_unit_test(test_attention),
-        cmocka_unit_test(test_extreme_scores),
+        cmocka_unit_test(test_layer_norm), cmocka_unit_test(test_depth),
+        cmocka_unit_test(test_attention),  cmocka_unit_test(test_extreme_scores),
         cmocka_unit_test(test_bf16),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
