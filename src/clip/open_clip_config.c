@@ -92,7 +92,7 @@ static const setting text_settings[] = {
     {"hf_proj_type", TRAINING}, /* without hf_model_name these have no effect */
     {"hf_pooler_type", TRAINING},
     {"hf_model_name", MUST_BE_OFF},
-    {"hf_tokenizer_name", MUST_BE_OFF},
+    {"hf_tokenizer_name", USED},
     {"tokenizer_mode", MUST_BE_OFF},
     {"tokenizer_kwargs", MUST_BE_OFF},
     {"embed_cls", MUST_BE_OFF},
@@ -348,6 +348,19 @@ static mmood_status read_vision(mm_clip_config *out, const mm_config_source *fro
 
 /* ---- The text tower ------------------------------------------------------------------------ */
 
+/* A tokenizer of Hugging Face's is the file in the directory, which is refused if it is not CLIP's.
+ * It pads with another token than open_clip's own, which matters where padding is seen. */
+static mmood_status check_tokenizer(const mm_config_source *from, int bidirectional,
+                                    mmood_error *error) {
+    const json_t *name = json_object_get(from->object, "hf_tokenizer_name");
+    if (!name || is_off(name) || (json_is_string(name) && !bidirectional))
+        return MMOOD_OK;
+    return mm_error_set(error, MMOOD_ERROR_UNSUPPORTED,
+                        "%s.hf_tokenizer_name is given together with no_causal_mask; then texts "
+                        "depend on how that tokenizer pads, which is not implemented",
+                        from->name);
+}
+
 static mmood_status read_text(mm_clip_config *out, const mm_config_source *from, int quick_gelu,
                               mmood_error *error) {
     static const char *const pools[] = {"argmax", "eos", "first", "last"};
@@ -374,6 +387,8 @@ static mmood_status read_text(mm_clip_config *out, const mm_config_source *from,
         status = mm_config_int(&pad, from, "pad_id", 0, 0, 1 << 24, error);
     if (status == MMOOD_OK)
         status = read_bool(&out->bidirectional, from, "no_causal_mask", error);
+    if (status == MMOOD_OK)
+        status = check_tokenizer(from, out->bidirectional, error);
     if (status == MMOOD_OK)
         status = read_bool(&out->text_projection_bias, from, "proj_bias", error);
     if (status == MMOOD_OK)
