@@ -38,7 +38,7 @@ sed "s|^|$photos/|" "demo/examples-$kind.txt" | "$mmood" score $options "$work/o
         n = split($1, part, "/"); set = part[n - 1]; name = part[n]; sub(/\.[a-z]*$/, "", name)
         says = $2 == "id" ? "belongs here: looks like \"" $7 "\"" : "does not belong here: nearest other thing \"" $8 "\""
         wrong = ($2 == "id") != (set == "id")
-        printf "  %-9s %-15s %s%s\n", set == "id" ? "sold" : set == "unsold" ? "not sold" : set, name, says, wrong ? "  <- wrong" : ""
+        printf "  %-9s %-15s %s%s\n", set == "id" ? "sold" : set == "unsold" ? "not sold" : set, name, says, !wrong ? "" : "  <- wrong" (set == "unsold" ? ": this small model does not tell produce from produce" : "")
     }'
 demo/table.sh "$kind" "$mmood" "$photos" "$work" "$report" $options
 cat <<END

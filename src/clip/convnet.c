@@ -376,6 +376,14 @@ size_t mm_convnet_rows(const mm_clip_config *config) {
     return max_size(side * side, 400);
 }
 
+/* patch_size is a product of strides of 2, each of which rounds up. */
+size_t mm_convnet_patches(const mm_clip_config *config) {
+    size_t side = (size_t)config->image_size;
+    for (int stride = config->patch_size; stride > 1; stride /= 2)
+        side = (side + 1) / 2;
+    return side * side;
+}
+
 void mm_convnet_measure_tower(mm_needs *needs, const mmood_model *model, size_t rows) {
     const mm_convnet *net = model->weights->net;
     (void)rows;

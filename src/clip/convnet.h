@@ -114,6 +114,7 @@ void mm_convnet_run(mm_lane *lane, const mm_convnet *net, const mmood_model *mod
 
 /* What families of whole towers share of mm_vision_family. */
 size_t mm_convnet_rows(const mm_clip_config *config);
+size_t mm_convnet_patches(const mm_clip_config *config);
 void mm_convnet_measure_tower(mm_needs *needs, const mmood_model *model, size_t rows);
 void mm_convnet_embed(mm_lane *lane, const mmood_model *model, const uint8_t *const *crops,
                       const mm_item *items, size_t count);

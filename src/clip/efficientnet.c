@@ -114,13 +114,6 @@ static mmood_status plan(mm_plan *p, mm_weights *w, const mm_clip_config *config
     return MMOOD_OK;
 }
 
-static size_t patches(const mm_clip_config *config) {
-    size_t side = (size_t)config->image_size;
-    for (int i = 0; i < 5; i++)
-        side = (side + 1) / 2;
-    return side * side;
-}
-
 const mm_vision_family mm_efficientnet = {.name = "EfficientNet-Lite",
                                           .recognise = recognise,
                                           .timm_pool = "avg",
@@ -128,7 +121,7 @@ const mm_vision_family mm_efficientnet = {.name = "EfficientNet-Lite",
                                           .configure = configure,
                                           .plan = plan,
                                           .rows = mm_convnet_rows,
-                                          .patches = patches,
+                                          .patches = mm_convnet_patches,
                                           .first_patch = 0,
                                           .measure = mm_convnet_measure_tower,
                                           .embed = mm_convnet_embed,
