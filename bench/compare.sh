@@ -2,7 +2,7 @@
 # mmood beside the other ways to run CLIP on a CPU: onnxruntime, openvino, PyTorch with transformers, clip.cpp. Sets them up
 # in a virtual environment, makes models of real shapes with random weights, runs the same work in turns on the same
 # cores, and writes FOLDER/results.md, results.csv and chart.svg. docs/performance.md says what is measured and how.
-#   bench/compare.sh BUILD [FOLDER] [--quick] [--threads N] [--models b32,b16,l14] [--parts images,texts,end-to-end,cold-start]
+#   bench/compare.sh BUILD [FOLDER] [--quick] [--threads N] [--models b32,b16,l14,lite0,mci0] [--parts images,texts,end-to-end,cold-start]
 #                    [--rounds N] [--seconds S]
 # FOLDER (default BUILD/compare) grows to some 20 GB; what is there is used again. A full run takes hours, --quick half
 # an hour at first. Needs g++ and wordnet-base (tools/install_packages.sh long).
@@ -15,7 +15,7 @@ case ${1:-} in '' | -*) ;; *) folder=$1 && shift ;; esac
 mkdir -p "$folder/models"
 folder=$(cd "$folder" && pwd)
 
-models=b32,b16,l14
+models=b32,b16,l14,lite0,mci0
 previous=
 for argument in "$@"; do
     [ "$argument" != --quick ] || models=b32
@@ -34,6 +34,7 @@ if ! cmp -s bench/compare/requirements.txt "$folder/installed.txt"; then
 fi
 cmake --build "$build" --target mmood_installed bench_worker bench_peaks bench_make_model >/dev/null
 for model in $models; do
+    case $model in lite0 | mci0) continue ;; esac # prepare.py's
     [ -e "$folder/models/$model/model.safetensors" ] ||
         "$build/bench/bench_make_model" "$model" models/demo/tokenizer.json "$folder/models/$model"
 done

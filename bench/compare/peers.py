@@ -5,6 +5,8 @@ or token ids [n, length] int64) to embeddings [n, d], not yet of unit length. A 
 """
 import os
 
+import convnets
+
 
 class Absent(Exception):
     """The runtime has no such precision, or its model could not be made."""
@@ -19,27 +21,44 @@ def need(path):
 def open_torch(precision, kind, directory, threads, compiled=False):
     """transformers' model in PyTorch, with its default attention (sdpa)."""
     import torch
-    import transformers
     torch.set_num_threads(threads)
     torch.set_grad_enabled(False)
+    dtype = torch.bfloat16 if precision == "bf16" else torch.float32
+    if os.path.exists(f"{directory}/open_clip_config.json"):
+        return open_convnet(directory, dtype, compiled)
+    import transformers
     cls, key, out = {
         "vision": (transformers.CLIPVisionModelWithProjection, "pixel_values", "image_embeds"),
         "text": (transformers.CLIPTextModelWithProjection, "input_ids", "text_embeds")}[kind]
-    dtype = torch.bfloat16 if precision == "bf16" else torch.float32
     model = cls.from_pretrained(directory, dtype=dtype).eval()
     if precision == "int8":
         from torch.ao import quantization
         settings = {torch.nn.Linear: quantization.per_channel_dynamic_qconfig}
         model = quantization.quantize_dynamic(model, settings, dtype=torch.qint8)
     if compiled:
-        import torch._inductor.config
-        torch._inductor.config.freezing = True  # packs weights for oneDNN
-        model = torch.compile(model)
+        model = compile_torch(model)
 
     def embed(array):
         x = torch.from_numpy(array)
         return getattr(model(**{key: x.to(dtype) if kind == "vision" else x}), out).float().numpy()
     return embed
+
+
+def compile_torch(model):
+    import torch
+    import torch._inductor.config
+    torch._inductor.config.freezing = True  # packs weights for oneDNN
+    return torch.compile(model)
+
+
+def open_convnet(directory, dtype, compiled):
+    """open_clip's image tower; PyTorch's convolutions are fastest with the channels last."""
+    import torch
+    layout = torch.channels_last
+    model = convnets.tower(directory).to(dtype=dtype, memory_format=layout)
+    if compiled:
+        model = compile_torch(model)
+    return lambda array: model(torch.from_numpy(array).to(dtype=dtype, memory_format=layout)).float().numpy()
 
 
 def open_onnxruntime(precision, kind, folder, threads):

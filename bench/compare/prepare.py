@@ -1,6 +1,7 @@
 """Makes what bench/compare measures with: labels, pictures, and the models in each peer's own format.
 
-    python prepare.py FOLDER MODEL...       MODEL: b32, b16, l14, the folders in FOLDER that bench_make_model made
+    python prepare.py FOLDER MODEL...       MODEL: b32, b16, l14, the folders in FOLDER that bench_make_model made;
+                                            or lite0, mci0, which are made here
 
 What is there already is left as it is. The pictures are generated; ImageNet's labels and the 10,000 words are looked up
 in WordNet's data.noun. Every peer gets what its own documentation names as the way to be fast: onnxruntime its
@@ -12,6 +13,7 @@ import random
 import subprocess
 import sys
 
+import convnets
 import numpy as np
 import torch
 from PIL import Image
@@ -98,15 +100,15 @@ def make_pictures(folder):
                  draw(np.random.default_rng(seed), w, h).save(path, quality=90))
 
 
-def make_crops(folder, path):
-    """The first pictures as bytes [n, 224, 224, 3], cut as CLIP cuts them."""
+def make_crops(folder, size, path):
+    """The first pictures as bytes [n, size, size, 3], cut as CLIP cuts them."""
     crops = []
     for i in range(CROPS):
         picture = Image.open(f"{folder}/small/{i:03}.jpg")
         short = min(picture.size)
-        picture = picture.resize([224 * side // short for side in picture.size], Image.Resampling.BICUBIC)
-        left, top = (picture.width - 224) // 2, (picture.height - 224) // 2
-        crops.append(np.asarray(picture.crop((left, top, left + 224, top + 224))))
+        picture = picture.resize([size * side // short for side in picture.size], Image.Resampling.BICUBIC)
+        left, top = (picture.width - size) // 2, (picture.height - size) // 2
+        crops.append(np.asarray(picture.crop((left, top, left + size, top + size))))
     np.stack(crops).tofile(path)
 
 
@@ -130,10 +132,11 @@ def example(kind):
     return torch.rand(2, 3, 224, 224) if kind == "vision" else torch.randint(1, 400, (2, 9))
 
 
-def normalised(crops):
-    """Crops as the model's input [n, 3, 224, 224]."""
-    mean = np.array([0.48145466, 0.4578275, 0.40821073], np.float32)
-    std = np.array([0.26862954, 0.26130258, 0.27577711], np.float32)
+def normalised(folder, directory):
+    """The crops as a model's input [n, 3, size, size]."""
+    size, mean, std = convnets.settings(directory)
+    crops = np.fromfile(f"{folder}/crops-{size}.u8", np.uint8).reshape(-1, size, size, 3)
+    mean, std = np.array(mean, np.float32), np.array(std, np.float32)
     return np.ascontiguousarray(((crops / np.float32(255) - mean) / std).transpose(0, 3, 1, 2))
 
 
@@ -184,8 +187,7 @@ def make_openvino(directory, kind, folder):
 
     def calibrated(path):
         if kind == "vision":
-            data = normalised(np.fromfile(f"{folder}/../../crops.u8", np.uint8).reshape(-1, 224, 224, 3))
-            items = [item[None] for item in data]
+            items = [item[None] for item in normalised(f"{folder}/../..", directory)]
         else:
             items = [np.array([ids]) for ids in read_ids(f"{folder}/../../labels/imagenet.ids")[:100]]
         save(nncf.quantize(core.read_model(plain), nncf.Dataset(items), model_type=nncf.ModelType.TRANSFORMER), path)
@@ -260,8 +262,7 @@ def make_reference(folder, directory, kind, name, path):
     tower, out = Tower(directory, kind), []
     with torch.inference_mode():
         if kind == "vision":
-            crops = np.fromfile(f"{folder}/crops.u8", np.uint8).reshape(-1, 224, 224, 3)
-            out = [tower(torch.from_numpy(normalised(crop[None]))) for crop in crops]
+            out = [tower(torch.from_numpy(item[None])) for item in normalised(folder, directory)]
         else:
             out = [tower(torch.tensor([ids])) for ids in read_ids(f"{folder}/labels/{name}.ids")[:TEXTS]]
     torch.nn.functional.normalize(torch.cat(out)).numpy().tofile(path)
@@ -294,14 +295,51 @@ def make_model(folder, name):
             attempt(f"clip.cpp {name} {kind}", lambda: make_clip_cpp(directory, kind, out, quantizer))
 
 
+def make_convnet(folder, name):
+    directory, out = f"{folder}/models/{name}", f"{folder}/peers/{name}"
+    os.makedirs(out, exist_ok=True)
+    once(directory, lambda path: convnets.make(name, path))
+    size = convnets.settings(directory)[0]
+    visual, sample = convnets.tower(directory), torch.rand(2, 3, size, size)
+
+    def reference(path):
+        with torch.inference_mode():
+            rows = [visual(torch.from_numpy(item[None])) for item in normalised(folder, directory)]
+        torch.nn.functional.normalize(torch.cat(rows)).numpy().tofile(path)
+
+    def count(path):
+        with open(path, "w", encoding="utf-8") as file:
+            json.dump(convnets.flops(visual, size), file)
+
+    def onnx(path):
+        torch.onnx.export(visual, (sample,), path, input_names=["pixels"], output_names=["embeds"], dynamo=False,
+                          dynamic_axes={"pixels": {0: "batch"}, "embeds": {0: "batch"}}, opset_version=17)
+
+    def openvino(path):
+        import openvino as ov
+        model = ov.convert_model(visual, example_input=sample)
+        model.reshape([-1, 3, size, size])
+        ov.save_model(model, path, compress_to_fp16=False)
+        weights = os.path.splitext(path)[0]
+        os.replace(f"{weights}.bin", f"{weights.removesuffix('.part')}.bin")
+
+    once(f"{out}/reference-crops.f32", reference)
+    once(f"{out}/flops.json", count)
+    attempt(f"onnxruntime {name}", lambda: once(f"{out}/vision.onnx", onnx))
+    attempt(f"openvino {name}", lambda: once(f"{out}/vision.xml", openvino))
+
+
 def main():
-    folder = sys.argv[1]
+    folder, names = sys.argv[1], sys.argv[2:]
+    transformers = [name for name in names if name not in convnets.NAMES]
     print("preparing:")
-    make_labels(f"{folder}/labels")
+    if transformers:
+        make_labels(f"{folder}/labels")
     make_pictures(f"{folder}/pictures")
-    once(f"{folder}/crops.u8", lambda path: make_crops(f"{folder}/pictures", path))
-    for name in sys.argv[2:]:
-        make_model(folder, name)
+    for size in (224, 256):
+        once(f"{folder}/crops-{size}.u8", lambda path: make_crops(f"{folder}/pictures", size, path))
+    for name in names:
+        (make_convnet if name in convnets.NAMES else make_model)(folder, name)
 
 
 if __name__ == "__main__":

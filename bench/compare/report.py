@@ -12,7 +12,7 @@ import json
 import os
 import sys
 
-MODELS = {"b32": "ViT-B/32", "b16": "ViT-B/16", "l14": "ViT-L/14"}
+MODELS = {"b32": "ViT-B/32", "b16": "ViT-B/16", "l14": "ViT-L/14", "lite0": "EfficientNet-Lite0", "mci0": "MobileCLIP-S0"}
 PRECISIONS = ("f32", "bf16", "int8")
 PYTHON = ("torch", "torch-compile", "onnxruntime", "openvino")
 
@@ -39,7 +39,11 @@ class Results:
         return self.configs[model]
 
     def flops(self, cell):
-        """Of one item: of dense layers, and of attention's two products."""
+        """Of one item: of dense layers, and of attention's two products; of convolutions what prepare.py counted."""
+        counted = f"{self.folder}/peers/{cell[1]}/flops.json"
+        if os.path.exists(counted):
+            with open(counted, encoding="utf-8") as file:
+                return json.load(file), 0
         config = self.config(cell[1])
         if cell[0] == "texts":
             tower = config["text_config"]

@@ -1,6 +1,6 @@
 """Runs mmood and the other CLIP runtimes in turns on the same cores and writes down what each took.
 
-    python run.py BUILD FOLDER [--threads N] [--rounds N] [--seconds S] [--models b32,b16,l14] [--parts images,...] [--quick]
+    python run.py BUILD FOLDER [--threads N] [--rounds N] [--seconds S] [--models b32,b16,l14,lite0,mci0] [--parts images,...] [--quick]
 
 bench/compare.sh calls it, after having made what it needs. Standard library only, so that it weighs little. All peers of one
 cell are processes that have their model loaded; each runs for some seconds, then the next, round after round, and the
@@ -18,6 +18,7 @@ import sys
 import time
 
 import report
+from convnets import NAMES, settings
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 SAMPLE = 200  # texts that stand for all where each takes as long whatever its neighbours are
@@ -195,9 +196,13 @@ class Comparison:
             self.save(cell, name, cosine=min(cosines))
 
     def images(self, model):
+        crops = f"{self.folder}/crops-{settings(f'{self.folder}/models/{model}')[0]}.u8"
         for precision, peers in PEERS.items():
+            if model in NAMES and precision == "int8":
+                continue  # nobody multiplies convolutions in int8 without calibration
             print(f"images {model} {precision}", flush=True)
-            workers = self.start(peers, model, "images", f"{self.folder}/crops.u8")
+            workers = self.start([peer for peer in peers if model not in NAMES or peer[0] != "clip.cpp"], model, "images",
+                                 crops)
             single = {name: workers[name] for name in workers if name.startswith("clip.cpp")}  # one by one anyway
             for batch in BATCHES:
                 print(f"  batch {batch}", flush=True)
@@ -363,7 +368,7 @@ def main():
     options = parser.parse_args()
     options.rounds = options.rounds or (2 if options.quick else 3)
     options.seconds = options.seconds or (1 if options.quick else 5)
-    models = (options.models or ("b32" if options.quick else "b32,b16,l14")).split(",")
+    models = (options.models or ("b32" if options.quick else "b32,b16,l14,lite0,mci0")).split(",")
     cores = sorted(os.sched_getaffinity(0))[:options.threads]
     os.sched_setaffinity(0, cores)  # children inherit it
     comparison = Comparison(options)
@@ -374,6 +379,8 @@ def main():
             comparison.images(model)
     # The text towers of B/32 and B/16 are of one shape, and whole programs need no more than one model.
     main_model = "b16" if "b16" in models else models[0]
+    if main_model in NAMES:  # of those only pictures are compared
+        parts = ["images"]
     if "texts" in parts:
         comparison.texts(main_model)
     if "end-to-end" in parts:

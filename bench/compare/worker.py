@@ -20,9 +20,8 @@ def peak_kib():
         return next(int(line.split()[1]) for line in file if line.startswith("VmHWM:"))
 
 
-def normalised(np, crops):
-    mean = np.array([0.48145466, 0.4578275, 0.40821073], np.float32)
-    std = np.array([0.26862954, 0.26130258, 0.27577711], np.float32)
+def normalised(np, crops, mean, std):
+    mean, std = np.array(mean, np.float32), np.array(std, np.float32)
     return np.ascontiguousarray(((crops / np.float32(255) - mean) / std).transpose(0, 3, 1, 2))
 
 
@@ -36,6 +35,7 @@ def main():
     out = os.fdopen(os.dup(1), "w")
     os.dup2(2, 1)  # what libraries print is not an answer
     import numpy as np
+    from convnets import settings
     from peers import Absent, open_peer
     try:
         peer = open_peer(runtime, precision, "vision" if task == "images" else "text", folder, model, int(threads))
@@ -43,7 +43,8 @@ def main():
         print(reason, file=sys.stderr)
         sys.exit(3)
     if task == "images":
-        items = normalised(np, np.fromfile(path, np.uint8).reshape(-1, 224, 224, 3))
+        size, mean, std = settings(f"{folder}/models/{model}")
+        items = normalised(np, np.fromfile(path, np.uint8).reshape(-1, size, size, 3), mean, std)
         batches = {}
 
         def make(n):

@@ -49,5 +49,5 @@ size_t mm_attention_scratch(size_t tokens, size_t head_size) {
 }
 
 size_t mm_depth_scratch(size_t side, size_t kernel) {
-    return (kernel + 1) * mm_depth_length(side, kernel) * MM_MOST_LANES;
+    return kernel * side * MM_MOST_LANES;
 }

@@ -73,11 +73,6 @@ typedef struct mm_depth {
     float *scratch; /* mm_depth_scratch() floats, 64-byte aligned */
 } mm_depth;
 
-/* Columns of the padded map, at most. */
-static inline size_t mm_depth_length(size_t side, size_t kernel) {
-    return side + 2 * kernel;
-}
-
 /* Floats that one call needs. */
 size_t mm_depth_scratch(size_t side, size_t kernel);
 

@@ -1,7 +1,7 @@
-/* kernels_depth.h - depthwise convolutions, for kernels_body.h. One vector of channels at a time:
- * its part of the rows that a row of the result needs is copied as f32, with zeros around, to a
- * ring in the first cache; each input row is copied once. A result has the same operations in the
- * same order wherever it is computed. */
+/* kernels_depth.h - depthwise convolutions, for kernels_body.h. One vector of channels at a time;
+ * of a map that is not f32, its part of the rows that a row of the result needs is copied as f32 to
+ * a ring in the first cache. A result has the same operations in the same order wherever it is
+ * computed. */
 
 /* Phi(x) x with erf by Abramowitz and Stegun 7.1.26 (absolute error below 1.5e-7). */
 static inline vec gelu(vec x) {
@@ -94,102 +94,149 @@ store_columns(const mm_depth *d, vec *sums, size_t at, size_t channel, const siz
             store((float *)d->y + at + j * d->outputs, sums[j]);
 }
 
-/* `columns` results of a row, from column `x` on, for one vector of channels. `kernel`, `step` and
- * `columns` are constants, so that a number that several results need is loaded once. */
+/* Where the numbers of one vector of channels are, for a row of the result. */
+typedef struct depth_source {
+    const float *rows[7]; /* of the kernel, NULL: outside of the map */
+    size_t pixel;         /* floats from one column to the next */
+    size_t left;          /* columns of zeros before the first */
+    size_t width;         /* columns that there are */
+} depth_source;
+
+/* `columns` results of a row, from column `x` on, for one vector of channels. All from `kernel` on
+ * are constants. A number that several results need is loaded once; with `edge`, columns outside of
+ * the map are left out. Each sum takes its taps in the same order. */
 static inline __attribute__((always_inline)) void
-depth_columns(const mm_depth *d, const float *const *rows, size_t y, size_t x, size_t channel,
-              const size_t kernel, const size_t step, const size_t columns) {
-    vec sums[8];
-    vec bias = load(d->weights + kernel * kernel * d->stride + channel);
+depth_columns(const mm_depth *d, const depth_source *source, size_t y, size_t x, size_t channel,
+              const size_t kernel, const size_t step, const size_t columns, const int edge) {
+    vec sums[8], taps[7];
+    const float *weights = d->weights + channel;
+    size_t at = ((y - d->y_first) * d->result_side + x) * d->outputs + channel;
+    size_t first = x * step - source->left; /* wraps around where it is outside */
     for (size_t j = 0; j < columns; j++)
-        sums[j] = bias;
-    for (size_t ky = 0; ky < kernel; ky++) {
-        const float *taps = d->weights + ky * kernel * d->stride + channel;
-        const float *from = rows[ky] + x * step * MM_LANES;
-#pragma GCC unroll 8
-        for (size_t kx = 0; kx < kernel; kx++) {
-            vec w = load(taps + kx * d->stride);
+        sums[j] = load(weights + kernel * kernel * d->stride);
+    for (size_t ky = 0; ky < kernel; ky++, weights += kernel * d->stride) {
+        if (!source->rows[ky])
+            continue;
+        for (size_t kx = 0; kx < kernel; kx++)
+            taps[kx] = load(weights + kx * d->stride);
+#pragma GCC unroll 24
+        for (size_t c = 0; c < (columns - 1) * step + kernel; c++) {
+            if (edge && first + c >= source->width)
+                continue;
+            vec v = load(source->rows[ky] + (first + c) * source->pixel);
 #pragma GCC unroll 8
             for (size_t j = 0; j < columns; j++)
-                sums[j] += w * load(from + (kx + j * step) * MM_LANES);
+                if (c >= j * step && c - j * step < kernel)
+                    sums[j] += taps[c - j * step] * v;
         }
     }
-    size_t at = ((y - d->y_first) * d->result_side + x) * d->outputs + channel;
     store_columns(d, sums, at, channel, columns);
 }
 
-/* The last columns overlap those before: the same results once more are faster than singly. Eight
- * sums at a time keep both of a core's multipliers busy. */
-static inline __attribute__((always_inline)) void depth_row(const mm_depth *d,
-                                                            const float *const *rows, size_t y,
-                                                            size_t channel, const size_t kernel,
-                                                            const size_t step) {
-    size_t x = 0, count = d->result_side;
-    for (; x + 8 <= count; x += 8)
-        depth_columns(d, rows, y, x, channel, kernel, step, 8);
-    if (count - x > 4 && x > 0) {
-        depth_columns(d, rows, y, count - 8, channel, kernel, step, 8);
-        return;
+/* Blocks of `columns`; the last one overlaps the one before: the same results once more are faster
+ * than singly. */
+static inline __attribute__((always_inline)) void
+depth_blocks(const mm_depth *d, const depth_source *source, size_t y, size_t channel,
+             const size_t kernel, const size_t step, const size_t columns) {
+    size_t count = d->result_side, end = source->width + source->left;
+    for (size_t x = 0; x < count; x += columns) {
+        size_t from = x + columns > count ? count - columns : x;
+        if (from * step < source->left || (from + columns - 1) * step + kernel > end)
+            depth_columns(d, source, y, from, channel, kernel, step, columns, 1);
+        else
+            depth_columns(d, source, y, from, channel, kernel, step, columns, 0);
     }
-    for (; x + 4 <= count; x += 4)
-        depth_columns(d, rows, y, x, channel, kernel, step, 4);
-    if (x < count && x > 0)
-        depth_columns(d, rows, y, count - 4, channel, kernel, step, 4);
-    else
-        for (; x < count; x++)
-            depth_columns(d, rows, y, x, channel, kernel, step, 1);
 }
 
-/* All rows of one vector of channels. Row r of the padded map is in ring row r % kernel; those past
- * the map are in `zeros`. */
-static inline __attribute__((always_inline)) void
-depth_channels(const mm_depth *d, size_t channel, const size_t kernel, const size_t step) {
-    size_t length = mm_depth_length(d->side, kernel) * MM_LANES;
-    float *zeros = d->scratch, *ring = zeros + length;
-    size_t next = d->first * step; /* row of the padded map that is not loaded yet */
-    const float *rows[7], *loaded[7] = {zeros};
+/* Seven or eight sums at a time keep both of a core's multipliers busy; sides are often multiples
+ * of one of them. */
+static inline __attribute__((always_inline)) void depth_row(const mm_depth *d,
+                                                            const depth_source *source, size_t y,
+                                                            size_t channel, const size_t kernel,
+                                                            const size_t step) {
+    size_t count = d->result_side;
+    if (count >= 7 && (count % 7 == 0 || count < 8))
+        depth_blocks(d, source, y, channel, kernel, step, 7);
+    else if (count >= 8)
+        depth_blocks(d, source, y, channel, kernel, step, 8);
+    else
+        depth_blocks(d, source, y, channel, kernel, step, 1);
+}
+
+/* One row of the result, for one vector of channels. */
+static void depth_vector(const mm_depth *d, const depth_source *source, size_t y, size_t channel) {
+    switch (2 * d->kernel + (d->step - 1)) {
+    case 2:
+        depth_row(d, source, y, channel, 1, 1);
+        break;
+    case 6:
+        depth_row(d, source, y, channel, 3, 1);
+        break;
+    case 7:
+        depth_row(d, source, y, channel, 3, 2);
+        break;
+    case 10:
+        depth_row(d, source, y, channel, 5, 1);
+        break;
+    case 11:
+        depth_row(d, source, y, channel, 5, 2);
+        break;
+    case 14:
+        depth_row(d, source, y, channel, 7, 1);
+        break;
+    default:
+        depth_row(d, source, y, channel, 7, 2);
+    }
+}
+
+/* Whether kernel row `ky` of result row `y` is a row of the map, *row. */
+static inline int depth_reads(size_t *row, const mm_depth *d, size_t y, size_t ky) {
+    *row = y * d->step + ky - d->pad;
+    return *row < d->side;
+}
+
+/* From the map itself. */
+static void depth_direct(const mm_depth *d) {
+    depth_source source = {{0}, d->inputs, d->pad, d->side};
     for (size_t y = d->first; y < d->last; y++) {
-        size_t top = y * step;
-        for (next = next < top ? top : next; next < top + kernel; next++) {
-            float *to = ring + next % kernel * length;
-            int within = next >= d->pad && next - d->pad < d->side;
-            loaded[next % kernel] = within ? to : zeros;
-            if (within)
-                load_row(to + d->pad * MM_LANES, d, next - d->pad, channel);
+        for (size_t channel = 0; channel < d->outputs; channel += MM_LANES) {
+            for (size_t ky = 0, row; ky < d->kernel; ky++)
+                source.rows[ky] =
+                    depth_reads(&row, d, y, ky)
+                        ? (const float *)d->x + (row - d->x_first) * d->side * d->inputs + channel
+                        : NULL;
+            depth_vector(d, &source, y, channel);
         }
-        for (size_t ky = 0; ky < kernel; ky++)
-            rows[ky] = loaded[(top + ky) % kernel];
-        depth_row(d, rows, y, channel, kernel, step);
+    }
+}
+
+/* From a ring of rows as f32. Each row of the map is copied once. */
+static void depth_copied(const mm_depth *d) {
+    size_t length = d->side * MM_LANES;
+    depth_source source = {{0}, MM_LANES, d->pad, d->side};
+    for (size_t channel = 0; channel < d->outputs; channel += MM_LANES) {
+        size_t next = 0; /* row of the map that is not copied yet */
+        for (size_t y = d->first; y < d->last; y++) {
+            for (size_t ky = 0, row; ky < d->kernel; ky++) {
+                source.rows[ky] = NULL;
+                if (!depth_reads(&row, d, y, ky))
+                    continue;
+                float *copy = d->scratch + row % d->kernel * length;
+                if (row >= next)
+                    load_row(copy, d, row, channel);
+                next = row >= next ? row + 1 : next;
+                source.rows[ky] = copy;
+            }
+            depth_vector(d, &source, y, channel);
+        }
     }
 }
 
 static void depth(const mm_depth *d) {
-    size_t length = mm_depth_length(d->side, d->kernel) * MM_LANES;
-    memset(d->scratch, 0, (d->kernel + 1) * length * sizeof *d->scratch);
-    for (size_t channel = 0; channel < d->outputs; channel += MM_LANES) {
-        switch (2 * d->kernel + (d->step - 1)) {
-        case 2:
-            depth_channels(d, channel, 1, 1);
-            break;
-        case 6:
-            depth_channels(d, channel, 3, 1);
-            break;
-        case 7:
-            depth_channels(d, channel, 3, 2);
-            break;
-        case 10:
-            depth_channels(d, channel, 5, 1);
-            break;
-        case 11:
-            depth_channels(d, channel, 5, 2);
-            break;
-        case 14:
-            depth_channels(d, channel, 7, 1);
-            break;
-        default:
-            depth_channels(d, channel, 7, 2);
-        }
-    }
+    if (!d->x_bf16 && d->inputs == d->outputs && d->outputs % MM_LANES == 0)
+        depth_direct(d);
+    else
+        depth_copied(d);
 }
 
 static void convert(void *out, int out_bf16, const float *x, size_t count) {
