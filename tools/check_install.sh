@@ -26,7 +26,7 @@ export LD_LIBRARY_PATH
 for program in "$place/by-pkg-config" "$place/build/consumer"; do
     "$program" "$place/shop.mmood" models/demo tests/data/drawings/*.png >"$place/verdicts"
     # the program's verdicts are the same, a picture at a time as well (rows may round by their number)
-    "$place/usr/bin/mmood" score --quiet "$place/shop.mmood" tests/data/drawings --format csv --batch 1 |
+    "$place/usr/bin/mmood" score --quiet "$place/shop.mmood" tests/data/drawings/*.png --format csv --batch 1 |
         awk -F, 'NR > 1 { printf "%s: %s, score %s, most like \"%s\"\n", $1, $2, $4, $7 }' |
         diff "$place/verdicts" -
     if "$program" "$place/shop.mmood" models/demo demo/run.sh; then
