@@ -4,10 +4,10 @@
  *
  *   bench_depth [SECONDS] */
 #include "clip/kernels.h"
+#include "clip/onednn_internal.h"
 #include "clip/weights_plan.h"
 #include "peak.h"
 
-#include <dnnl.h>
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -51,16 +51,12 @@ static void *room(size_t bytes) {
 /* ---- oneDNN's two API generations ---------------------------------------------------------- */
 
 #if DNNL_VERSION_MAJOR >= 3
-typedef dnnl_memory_desc_t desc;
-typedef const_dnnl_memory_desc_t desc_ref;
-#define REF(d) (d)
-
-static void describe(desc *out, int count, const dnnl_dims_t dims, dnnl_data_type_t type,
+static void describe(mm_desc *out, int count, const dnnl_dims_t dims, dnnl_data_type_t type,
                      dnnl_format_tag_t tag) {
     must(dnnl_memory_desc_create_with_tag(out, count, dims, type, tag), "describe memory");
 }
 
-static dnnl_status_t convolution(dnnl_primitive_desc_t *out, dnnl_engine_t engine, desc *d,
+static dnnl_status_t convolution(dnnl_primitive_desc_t *out, dnnl_engine_t engine, mm_desc *d,
                                  const dnnl_dims_t strides, const dnnl_dims_t before,
                                  const dnnl_dims_t after, dnnl_primitive_attr_t attr) {
     const dnnl_dims_t dilates = {0, 0};
@@ -68,21 +64,13 @@ static dnnl_status_t convolution(dnnl_primitive_desc_t *out, dnnl_engine_t engin
         out, engine, dnnl_forward_inference, dnnl_convolution_direct, d[0], d[1], d[2], d[3],
         strides, dilates, before, after, attr);
 }
-
-static dnnl_status_t clip(dnnl_post_ops_t ops) {
-    return dnnl_post_ops_append_eltwise(ops, dnnl_eltwise_clip, 0, 6);
-}
 #else
-typedef dnnl_memory_desc_t desc;
-typedef const dnnl_memory_desc_t *desc_ref;
-#define REF(d) (&(d))
-
-static void describe(desc *out, int count, const dnnl_dims_t dims, dnnl_data_type_t type,
+static void describe(mm_desc *out, int count, const dnnl_dims_t dims, dnnl_data_type_t type,
                      dnnl_format_tag_t tag) {
     must(dnnl_memory_desc_init_by_tag(out, count, dims, type, tag), "describe memory");
 }
 
-static dnnl_status_t convolution(dnnl_primitive_desc_t *out, dnnl_engine_t engine, desc *d,
+static dnnl_status_t convolution(dnnl_primitive_desc_t *out, dnnl_engine_t engine, mm_desc *d,
                                  const dnnl_dims_t strides, const dnnl_dims_t before,
                                  const dnnl_dims_t after, dnnl_primitive_attr_t attr) {
     dnnl_convolution_desc_t op;
@@ -91,21 +79,17 @@ static dnnl_status_t convolution(dnnl_primitive_desc_t *out, dnnl_engine_t engin
                                            &d[0], &d[1], &d[2], &d[3], strides, before, after);
     return status ? status : dnnl_primitive_desc_create(out, &op, attr, engine, NULL);
 }
-
-static dnnl_status_t clip(dnnl_post_ops_t ops) {
-    return dnnl_post_ops_append_eltwise(ops, 1.0f, dnnl_eltwise_clip, 0, 6);
-}
 #endif
 
 /* Our taps [kernel, kernel, channels] in the layout that oneDNN likes best. */
-static dnnl_memory_t reorder(dnnl_engine_t engine, dnnl_stream_t stream, const desc *plain,
-                             desc_ref best, float *taps) {
+static dnnl_memory_t reorder(dnnl_engine_t engine, dnnl_stream_t stream, const mm_desc *plain,
+                             mm_desc_ref best, float *taps) {
     dnnl_memory_t from, to;
     dnnl_primitive_desc_t pd;
     dnnl_primitive_t primitive;
-    must(dnnl_memory_create(&from, REF(*plain), engine, taps), "hold weights");
+    must(dnnl_memory_create(&from, MM_DESC_REF(*plain), engine, taps), "hold weights");
     must(dnnl_memory_create(&to, best, engine, DNNL_MEMORY_ALLOCATE), "hold weights");
-    must(dnnl_reorder_primitive_desc_create(&pd, REF(*plain), engine, best, engine, NULL),
+    must(dnnl_reorder_primitive_desc_create(&pd, MM_DESC_REF(*plain), engine, best, engine, NULL),
          "reorder weights");
     must(dnnl_primitive_create(&primitive, pd), "reorder weights");
     dnnl_exec_arg_t arguments[] = {{DNNL_ARG_FROM, from}, {DNNL_ARG_TO, to}};
@@ -129,7 +113,7 @@ static theirs make_theirs(dnnl_engine_t engine, const mm_depth *d, void *x, floa
                       kernel = {c, 1, 1, k, k}, vector = {c}, strides = {step, step},
                       before = {pad, pad}, after = {end, end};
     dnnl_data_type_t type = d->x_bf16 ? dnnl_bf16 : dnnl_f32;
-    desc all[4], plain;
+    mm_desc all[4], plain;
     describe(&all[0], 4, in, type, dnnl_nhwc);
     describe(&all[1], 5, kernel, type, dnnl_format_tag_any);
     describe(&all[2], 1, vector, dnnl_f32, dnnl_x);
@@ -139,7 +123,7 @@ static theirs make_theirs(dnnl_engine_t engine, const mm_depth *d, void *x, floa
     dnnl_primitive_attr_t attr;
     dnnl_primitive_desc_t pd;
     must(dnnl_post_ops_create(&ops), "clip");
-    must(clip(ops), "clip");
+    must(post_eltwise(ops, dnnl_eltwise_clip, 0, 6), "clip");
     must(dnnl_primitive_attr_create(&attr), "clip");
     must(dnnl_primitive_attr_set_post_ops(attr, ops), "clip");
     must(convolution(&pd, engine, all, strides, before, after, attr), "convolve");
@@ -152,9 +136,10 @@ static theirs make_theirs(dnnl_engine_t engine, const mm_depth *d, void *x, floa
                 dnnl_primitive_desc_query_md(pd, dnnl_query_weights_md, 0), taps)};
     t.arguments[2].arg = DNNL_ARG_BIAS;
     t.arguments[3].arg = DNNL_ARG_DST;
-    must(dnnl_memory_create(&t.arguments[0].memory, REF(all[0]), engine, x), "hold a map");
-    must(dnnl_memory_create(&t.arguments[2].memory, REF(all[2]), engine, bias), "hold a bias");
-    must(dnnl_memory_create(&t.arguments[3].memory, REF(all[3]), engine, y), "hold a map");
+    must(dnnl_memory_create(&t.arguments[0].memory, MM_DESC_REF(all[0]), engine, x), "hold a map");
+    must(dnnl_memory_create(&t.arguments[2].memory, MM_DESC_REF(all[2]), engine, bias),
+         "hold a bias");
+    must(dnnl_memory_create(&t.arguments[3].memory, MM_DESC_REF(all[3]), engine, y), "hold a map");
     return t;
 }
 
