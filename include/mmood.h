@@ -592,8 +592,9 @@ MMOOD_API mmood_status mmood_detector_check_pictures(const mmood_detector *detec
                                                      mmood_precision precision, mmood_error *error);
 
 /* Which of `count` p-values to flag so that the expected share of false alarms among the flagged is
- * at most `rate` (0 to 1): out[i] 1 or 0 (Benjamini and Hochberg 1995). ARGUMENT for a rate or a
- * p-value outside 0 to 1. Any thread. */
+ * at most `rate` (0 to 1): out[i] 1 or 0 (Benjamini and Hochberg 1995). Compares exactly: a p-value
+ * that was computed as k / n, n below 2^26, counts as that fraction, as does a rate such as 0.1.
+ * ARGUMENT for a rate or a p-value outside 0 to 1. Any thread. */
 MMOOD_API mmood_status mmood_fdr_select(unsigned char *out, const double *p_values, size_t count,
                                         double rate, mmood_error *error);
 

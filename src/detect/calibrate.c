@@ -1,5 +1,5 @@
 /* calibrate.c - a threshold from in-distribution scores by split conformal prediction, with its
- * interval; p-values; false discovery rate. */
+ * interval; p-values. */
 #include "detect/calibrate.h"
 
 #include "base/error.h"
@@ -122,41 +122,6 @@ double mm_calibration_p_value(const mm_calibration *calibration, double score) {
             high = middle;
     }
     return (1 + (double)low) / ((double)calibration->info.count + 1);
-}
-
-typedef struct ranked {
-    double p;
-    size_t index;
-} ranked;
-
-static int by_p(const void *a, const void *b) {
-    return compare_doubles(&((const ranked *)a)->p, &((const ranked *)b)->p);
-}
-
-mmood_status mmood_fdr_select(unsigned char *out, const double *p_values, size_t count, double rate,
-                              mmood_error *error) {
-    if (!(rate >= 0 && rate <= 1))
-        return mm_error_set(error, MMOOD_ERROR_ARGUMENT,
-                            "the false discovery rate is %g; a number from 0 to 1 is needed", rate);
-    for (size_t i = 0; i < count; i++)
-        if (!(p_values[i] >= 0 && p_values[i] <= 1))
-            return mm_error_set(error, MMOOD_ERROR_ARGUMENT,
-                                "p-value %zu is %g; numbers from 0 to 1 are needed", i,
-                                p_values[i]);
-    ranked *order = malloc((count + 1) * sizeof *order);
-    if (!order)
-        return mm_error_set(error, MMOOD_ERROR_MEMORY, "no memory for %zu p-values", count);
-    for (size_t i = 0; i < count; i++)
-        order[i] = (ranked){p_values[i], i};
-    qsort(order, count, sizeof *order, by_p);
-    size_t flagged = 0;
-    for (size_t i = 0; i < count; i++)
-        if (order[i].p <= (double)(i + 1) / (double)count * rate)
-            flagged = i + 1;
-    for (size_t i = 0; i < count; i++)
-        out[order[i].index] = i < flagged;
-    free(order);
-    return MMOOD_OK;
 }
 
 /* ---- A calibration ------------------------------------------------------------------------- */
