@@ -174,6 +174,9 @@ typedef enum mmood_precision {
 /* "auto", "f32", "bf16", "int8"; static, NULL for an unknown one. Any thread. */
 MMOOD_API const char *mmood_precision_name(mmood_precision precision);
 
+/* 1 if this CPU can compute in the precision; AUTO and F32 are always available. Any thread. */
+MMOOD_API int mmood_precision_available(mmood_precision precision);
+
 typedef struct mmood_model_options {
     mmood_precision precision;
     int threads;  /* used while loading; 0 = all CPUs this process may use */
@@ -586,7 +589,9 @@ MMOOD_API int mmood_detector_calibration(const mmood_detector *detector,
 MMOOD_API int mmood_detector_calibrated_on(const mmood_detector *detector, const char *hash);
 
 /* MISMATCH if the detector is calibrated and pictures were then decoded or embedded otherwise than
- * they would be now; an uncalibrated detector fits all. Any thread. */
+ * they would be now; an uncalibrated detector fits all. So that a detector calibrated on one
+ * machine runs on another, open its model in the precision that mmood_detector_calibration tells.
+ * Any thread. */
 MMOOD_API mmood_status mmood_detector_check_pictures(const mmood_detector *detector,
                                                      const mmood_image_options *image,
                                                      mmood_precision precision, mmood_error *error);

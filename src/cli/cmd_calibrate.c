@@ -156,6 +156,13 @@ static int run(const settings *set, const char *path, const mm_path_list *paths)
     sample s = {0};
     cli_talk talk = common_talk(&set->common);
     int code = detector_open(&opened, path, &set->common);
+    mmood_calibration_info before;
+    if (code == EXIT_DONE && mmood_detector_calibration(opened.detector, &before) &&
+        before.precision != opened.precision)
+        cli_note(talk, "the earlier threshold was made in %s%s; the new one is made in %s",
+                 mmood_precision_name(before.precision),
+                 mmood_precision_available(before.precision) ? "" : ", which this CPU lacks",
+                 mmood_precision_name(opened.precision));
     if (code == EXIT_DONE)
         code = collect(&s, &opened, paths, &set->common);
     if (code == EXIT_DONE) {

@@ -23,6 +23,19 @@ const char *mmood_precision_name(mmood_precision precision) {
     return (unsigned)precision < sizeof names / sizeof *names ? names[precision] : NULL;
 }
 
+int mmood_precision_available(mmood_precision precision) {
+    switch (precision) {
+    case MMOOD_PRECISION_AUTO:
+    case MMOOD_PRECISION_F32:
+        return 1;
+    case MMOOD_PRECISION_BF16:
+        return mm_engine_has_bf16();
+    case MMOOD_PRECISION_INT8:
+        return mm_engine_has_int8() && mm_kernels_get()->quantize != NULL;
+    }
+    return 0;
+}
+
 static mmood_status choose_precision(mmood_model *model, mmood_precision wanted,
                                      mmood_error *error) {
     int has_bf16 = mm_engine_has_bf16();
@@ -39,7 +52,7 @@ static mmood_status choose_precision(mmood_model *model, mmood_precision wanted,
         model->precision_reason = "as asked for";
         return MMOOD_OK;
     case MMOOD_PRECISION_BF16:
-        if (!has_bf16)
+        if (!mmood_precision_available(wanted))
             return mm_error_set(
                 error, MMOOD_ERROR_UNSUPPORTED,
                 "precision bf16 needs a CPU with AVX512-BF16 or AMX, which this one "
@@ -48,7 +61,7 @@ static mmood_status choose_precision(mmood_model *model, mmood_precision wanted,
         model->precision_reason = "as asked for";
         return MMOOD_OK;
     case MMOOD_PRECISION_INT8:
-        if (!mm_engine_has_int8() || !model->kernels->quantize)
+        if (!mmood_precision_available(wanted))
             return mm_error_set(error, MMOOD_ERROR_UNSUPPORTED,
                                 "precision int8 needs a CPU with AVX512-VNNI, which this one "
                                 "lacks; use f32 or auto");

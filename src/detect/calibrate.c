@@ -236,6 +236,11 @@ mmood_status mmood_detector_check_pictures(const mmood_detector *detector,
             error, MMOOD_ERROR_MISMATCH,
             "the threshold was made %s --fast-decode: do the same, or calibrate again",
             info->image.fast_decode ? "with" : "without");
+    if (info->precision != precision && !mmood_precision_available(info->precision))
+        return mm_error_set(error, MMOOD_ERROR_MISMATCH,
+                            "the threshold was made with pictures embedded in %s, which this CPU "
+                            "lacks: calibrate again here, or with --precision f32 for all CPUs",
+                            mmood_precision_name(info->precision));
     if (info->precision != precision)
         return mm_error_set(error, MMOOD_ERROR_MISMATCH,
                             "the threshold was made with pictures embedded in %s, not %s: use "
