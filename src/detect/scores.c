@@ -218,16 +218,19 @@ static void compute_sums(sums *out, const mmood_similarities *s, double t) {
                                       : out->outlier + log1p(exp(out->id - out->outlier));
 }
 
-/* The largest probability that a patch gives an ID label. */
-static double best_patch(const mmood_similarities *s, double t) {
+double mm_score_best_patch(const double *cosines, size_t patch_count, size_t id_count, double t) {
     double best = 0;
-    for (size_t p = 0; p < s->patch_count; p++) {
-        const double *row = s->patches + p * s->id_count;
-        double most = mm_similarity_get()->maximum(row, s->id_count);
-        double probability = exp(most / t - mm_log_sum_exp(row, s->id_count, t));
+    for (size_t p = 0; p < patch_count; p++) {
+        const double *row = cosines + p * id_count;
+        double most = mm_similarity_get()->maximum(row, id_count);
+        double probability = exp(most / t - mm_log_sum_exp(row, id_count, t));
         best = probability > best ? probability : best;
     }
     return best;
+}
+
+double mm_score_gl_mcm(double mcm, double best_patch, double lambda) {
+    return mcm + lambda * best_patch;
 }
 
 /* One score from what is known at its temperature; `id` and `outlier` are the largest cosines. */
@@ -250,7 +253,9 @@ static double one_score(const mmood_score_settings *settings, const mmood_simila
     case MMOOD_SCORE_MAX_LOGIT_DIFF:
         return id - outlier;
     case MMOOD_SCORE_GL_MCM:
-        return exp(id / t - at->id) + settings->lambda * best_patch(s, t);
+        return mm_score_gl_mcm(exp(id / t - at->id),
+                               mm_score_best_patch(s->patches, s->patch_count, s->id_count, t),
+                               settings->lambda);
     case MMOOD_SCORE_MAX:
         return outlier > id ? 1 / (double)s->id_count : exp(id / t - at->id);
     case MMOOD_SCORE_MCM:

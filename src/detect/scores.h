@@ -36,6 +36,13 @@ mmood_status mm_score_grouped(double *out, mm_score_scratch *scratch,
                               const mmood_similarities *similarities,
                               const mmood_score_settings *settings, mmood_error *error);
 
+/* What a picture's patches say: the largest probability at temperature `t` that one of them gives
+ * an ID label, from their cosines [patch_count, id_count]. */
+double mm_score_best_patch(const double *cosines, size_t patch_count, size_t id_count, double t);
+
+/* GL-MCM from its two terms. */
+double mm_score_gl_mcm(double mcm, double best_patch, double lambda);
+
 /* mmood_scores_compute with memory that is kept. */
 mmood_status mm_scores_run(double *out, mm_score_scratch *scratch,
                            const mmood_similarities *similarities,
