@@ -2,6 +2,7 @@
 #include "cli/detectors.h"
 
 #include "base/sha256.h"
+#include "detect/calibrate.h"
 #include "eval/paths.h"
 #include "eval/pipeline.h"
 
@@ -147,6 +148,9 @@ static int calibrate(const sample *s, const opened_detector *opened, const setti
            "interval   %.4f to %.4f (95 %%, Clopper-Pearson)\n"
            "stored in  %s\n",
            info.threshold, info.keep, info.kept, info.count, info.keep_low, info.keep_high, path);
+    char warning[512];
+    if (mm_calibration_warning(warning, sizeof warning, calibrated))
+        cli_note(common_talk(&set->common), "%s", warning);
     mmood_detector_free(calibrated);
     return EXIT_DONE;
 }

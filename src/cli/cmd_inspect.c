@@ -3,6 +3,7 @@
 #include "cli/hub_cache.h"
 #include "cli/options.h"
 #include "cli/output.h"
+#include "detect/calibrate.h"
 #include "detect/describe.h"
 
 #include <stdio.h>
@@ -214,6 +215,9 @@ static void detector_text(mm_buffer *out, const mmood_detector *detector) {
                          c.image.fast_decode ? ", with --fast-decode" : "");
     else
         mm_buffer_puts(out, "threshold     none: the verdict is that of the most similar label\n");
+    char warning[512];
+    if (mm_calibration_warning(warning, sizeof warning, detector))
+        mm_buffer_printf(out, "warning       %s\n", warning);
     for (size_t i = 0; i < info.template_count; i++)
         mm_buffer_printf(out, "template      %s\n", mmood_detector_template(detector, i));
     mm_buffer_printf(out, "model         %s, %s, %s\n", info.model_path,

@@ -6,8 +6,10 @@
 #include "base/sha256.h"
 #include "detect/describe.h"
 #include "detect/detector.h"
+#include "detect/scores.h"
 
 #include <math.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -110,6 +112,38 @@ mmood_status mm_calibration_finish(mm_calibration *calibration, mmood_error *err
     info->keep_low = mm_beta_quantile(0.025, k, rest + 1); /* kept is 1 at least */
     info->keep_high = kept < n ? mm_beta_quantile(0.975, k + 1, rest) : 1;
     return MMOOD_OK;
+}
+
+int mm_calibration_warning(char *out, size_t size, const mmood_detector *detector) {
+    if (!detector->calibration)
+        return 0;
+    const mmood_calibration_info *c = &detector->calibration->info;
+    const double *scores = detector->calibration->scores;
+    const mmood_score_settings *score = &detector->score;
+    double lowest =
+        mm_score_lowest(score, detector->id_count, detector->count - detector->id_count);
+    size_t needed = (size_t)mm_calibration_needed(c->count, c->keep), ties = 0;
+    for (size_t i = c->count - c->kept; i < c->count && scores[i] == c->threshold; i++)
+        ties++;
+    if (c->threshold <= lowest * (1 + 1e-12)) /* a bound that is computed differently */
+        snprintf(out, size,
+                 "the threshold, %.9g, is the lowest score that %s can have with %zu ID labels: no "
+                 "picture can be flagged; build with another --score, or calibrate with a smaller "
+                 "--keep",
+                 c->threshold, mmood_score_name(score->kind), detector->id_count);
+    else if (c->kept > needed + c->count / 20)
+        snprintf(out, size,
+                 "%zu of the %zu calibration pictures score exactly the threshold, so that %zu "
+                 "reach it instead of %zu: it flags fewer pictures than --keep %g asks for",
+                 ties, c->count, c->kept, needed, c->keep);
+    else if (c->kept == c->count)
+        snprintf(out, size,
+                 "no calibration score is below the threshold: only a picture that scores below "
+                 "all %zu is flagged; calibrate with more pictures, or with a smaller --keep",
+                 c->count);
+    else
+        return 0;
+    return 1;
 }
 
 double mm_calibration_p_value(const mm_calibration *calibration, double score) {

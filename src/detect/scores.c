@@ -93,6 +93,31 @@ size_t mm_score_groups(const mmood_score_settings *settings, size_t outlier_coun
     return groups < outlier_count ? groups : outlier_count;
 }
 
+double mm_score_lowest(const mmood_score_settings *settings, size_t id_count,
+                       size_t outlier_count) {
+    /* The largest of K probabilities is at least 1 / K. */
+    double ids = (double)id_count;
+    switch (settings->kind) {
+    case MMOOD_SCORE_MCM:
+    case MMOOD_SCORE_MAX: /* which is 1 / K when an outlier label is the most similar one */
+        return 1 / ids;
+    case MMOOD_SCORE_GL_MCM:
+        return (1 + settings->lambda) / ids;
+    case MMOOD_SCORE_MM_OOD:
+    case MMOOD_SCORE_MSP:
+        return outlier_count == 0 ? 1 / ids : -INFINITY;
+    case MMOOD_SCORE_MAX_LOGIT:
+    case MMOOD_SCORE_ENERGY:
+    case MMOOD_SCORE_SUM:
+    case MMOOD_SCORE_ENERGY_DIFF:
+    case MMOOD_SCORE_MAX_LOGIT_DIFF:
+    case MMOOD_SCORE_NEGLABEL:
+    case MMOOD_SCORE_CSP:
+        break;
+    }
+    return -INFINITY;
+}
+
 int mm_score_is_grouped(mmood_score_kind kind) {
     return kind == MMOOD_SCORE_NEGLABEL || kind == MMOOD_SCORE_CSP;
 }

@@ -10,6 +10,10 @@ enum { MM_SCORE_KINDS = MMOOD_SCORE_CSP + 1 };
 /* The number of groups that applies: the settings' own, or the default, at most one an outlier. */
 size_t mm_score_groups(const mmood_score_settings *settings, size_t outlier_count);
 
+/* A value that the score cannot fall below whatever the picture, for scores for which such a bound
+ * is ever reached; else -infinity. */
+double mm_score_lowest(const mmood_score_settings *settings, size_t id_count, size_t outlier_count);
+
 /* 1 if the score is neglabel's: outliers in groups. */
 int mm_score_is_grouped(mmood_score_kind kind);
 

@@ -269,5 +269,7 @@ mmood_status mm_eval_run(mm_evaluation *evaluation, mmood_session *session,
     tear_down(&r);
     if (status == MMOOD_OK)
         status = mm_eval_measure(evaluation, options, error);
-    return status == MMOOD_OK ? mm_eval_find_leaks(evaluation, error) : status;
+    if (status == MMOOD_OK)
+        status = mm_eval_find_leaks(evaluation, error);
+    return status == MMOOD_OK ? mm_eval_check_threshold(evaluation, error) : status;
 }

@@ -173,6 +173,63 @@ static void test_fdr_boundaries(void **unused) {
     assert_true(flags[0] && flags[1] && !flags[2]);
 }
 
+/* Calibrates a detector of 4 ID labels and `outliers` others for a score; 1 and `text` if its
+ * threshold deserves a warning. */
+static int warns(char text[512], mmood_score_kind kind, size_t outliers, const double *scores,
+                 size_t count, double keep) {
+    mmood_detector *detector = made_detector(4, outliers, 8), *calibrated;
+    mmood_calibration_options options = mmood_calibration_options_default();
+    mmood_error error = {0};
+    options.keep = keep;
+    detector->score.kind = kind;
+    assert_false(mm_calibration_warning(text, 512, detector));
+    assert_ok(mmood_detector_calibrate(&calibrated, detector, scores, count, &options, &error),
+              error);
+    int found = mm_calibration_warning(text, 512, calibrated);
+    mmood_detector_free(calibrated);
+    mmood_detector_free(detector);
+    return found;
+}
+
+static void test_warnings(void **unused) {
+    (void)unused;
+    char text[512];
+    double scores[100];
+    for (size_t i = 0; i < 100; i++)
+        scores[i] = 0.25 + (double)i * 0.001;
+    assert_false(warns(text, MMOOD_SCORE_MCM, 2, scores, 100, 0.95));
+    assert_false(warns(text, MMOOD_SCORE_MAX, 2, scores, 30, 0.9));
+    /* all 19 are needed for 0.95: right, but the threshold is the lowest of them */
+    assert_true(warns(text, MMOOD_SCORE_MCM, 2, scores + 1, 19, 0.95));
+    assert_non_null(strstr(text, "no calibration score is below the threshold"));
+    assert_non_null(strstr(text, "below all 19"));
+    /* a seventh of the pictures look like an outlier, and max is 1 / 4 for them */
+    for (size_t i = 0; i < 14; i++)
+        scores[i] = 0.25;
+    static const struct {
+        mmood_score_kind kind;
+        size_t outliers;
+        double factor;
+    } bounded[] = {{MMOOD_SCORE_MAX, 2, 1},        {MMOOD_SCORE_MAX, 0, 1},
+                   {MMOOD_SCORE_MCM, 2, 1},        {MMOOD_SCORE_MM_OOD, 0, 1},
+                   {MMOOD_SCORE_MSP, 0, 1},        {MMOOD_SCORE_GL_MCM, 2, 1.5},
+                   {MMOOD_SCORE_MAX, 2, 1 + 1e-15}};
+    for (size_t k = 0; k < sizeof bounded / sizeof *bounded; k++) {
+        double scaled[100];
+        for (size_t i = 0; i < 100; i++)
+            scaled[i] = scores[i] * bounded[k].factor;
+        assert_true(warns(text, bounded[k].kind, bounded[k].outliers, scaled, 100, 0.9));
+        assert_non_null(strstr(text, "no picture can be flagged"));
+        assert_non_null(strstr(text, mmood_score_name(bounded[k].kind)));
+        assert_false(warns(text, bounded[k].kind, bounded[k].outliers, scaled, 100, 0.8));
+    }
+    /* the same scores of kinds without such a bound are ties */
+    assert_true(warns(text, MMOOD_SCORE_MSP, 2, scores, 100, 0.9));
+    assert_non_null(strstr(text, "14 of the 100 calibration pictures score exactly the threshold"));
+    assert_non_null(strstr(text, "100 reach it instead of 91"));
+    assert_true(warns(text, MMOOD_SCORE_ENERGY, 2, scores, 100, 0.9));
+}
+
 static void test_refusals(void **unused) {
     (void)unused;
     mmood_detector *detector = made_detector(3, 2, 8), *out;
@@ -310,10 +367,11 @@ static void test_edited(void **unused) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_threshold),      cmocka_unit_test(test_promise),
-        cmocka_unit_test(test_interval),       cmocka_unit_test(test_fdr),
-        cmocka_unit_test(test_fdr_boundaries), cmocka_unit_test(test_refusals),
-        cmocka_unit_test(test_file),           cmocka_unit_test(test_edited),
+        cmocka_unit_test(test_threshold), cmocka_unit_test(test_promise),
+        cmocka_unit_test(test_interval),  cmocka_unit_test(test_fdr),
+        cmocka_unit_test(test_warnings),  cmocka_unit_test(test_fdr_boundaries),
+        cmocka_unit_test(test_refusals),  cmocka_unit_test(test_file),
+        cmocka_unit_test(test_edited),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -295,9 +295,12 @@ static void test_leaks(void **unused) {
     detector = calibrated;
     e = run(NULL, 64);
     detector = plain;
-    assert_int_equal(e.warning_count, 4);
+    assert_int_equal(e.warning_count, 6);
     assert_non_null(strstr(e.warnings[3], "1 pictures, such as"));
     assert_non_null(strstr(e.warnings[3], "calibration"));
+    assert_non_null(strstr(e.warnings[4], "no calibration score is below the threshold"));
+    assert_string_equal(e.warnings[5],
+                        "the threshold, 0.1, flags none of the 5 pictures of the OOD sets");
     mm_evaluation_free(&e);
     mmood_detector_free(calibrated);
 }
