@@ -19,10 +19,19 @@ enum { MM_PACKING = 2 };
 static mmood_status check_scale(float scale, mmood_error *error) {
     if (fabsf(scale) <= 80)
         return MMOOD_OK;
-    return mm_error_set(error, MMOOD_ERROR_NUMERIC,
-                        "tensor \"logit_scale\" is %g; it is a logarithm, from -80 to 80 (4.6 in "
-                        "trained models), so the file is damaged or made by another rule",
-                        (double)scale);
+    if (scale > 80)
+        return mm_error_set(error, MMOOD_ERROR_NUMERIC,
+                            "tensor \"logit_scale\" is %g; its logarithm is stored, from -80 to 80 "
+                            "(4.6 in trained models): if the file stores the scale plainly (100 in "
+                            "trained models), replace it by its logarithm, %.4g, else the file is "
+                            "damaged",
+                            (double)scale, log((double)scale));
+    return mm_error_set(
+        error, MMOOD_ERROR_NUMERIC,
+        "tensor \"logit_scale\" is %g; its logarithm is stored, from -80 to 80 (4.6 "
+        "in trained models), and the scale itself is never below 0: the file is "
+        "damaged",
+        (double)scale);
 }
 
 /* ---- Kept weights -------------------------------------------------------------------------- */
