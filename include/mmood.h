@@ -188,6 +188,8 @@ typedef struct mmood_model_options {
                           during mmood_model_open, and by the first call that embeds pictures or
                           texts if they turn out damaged. May be NULL */
     void *note_context;
+    int fast_texts; /* 0: texts are embedded in f32 whatever the precision, since labels are
+                       embedded once and lose most; 1: texts too are in `precision` */
 } mmood_model_options;
 
 MMOOD_API mmood_model_options mmood_model_options_default(void);
@@ -225,8 +227,9 @@ typedef struct mmood_model_info {
     mmood_preprocess preprocess;
     const char *preprocess_source; /* the name of the file it is from; "": there is none, and CLIP's
                                       usual preprocessing was taken. Static */
-    mmood_precision precision;     /* in use: never AUTO */
-    const char *precision_reason;  /* why, in words; owned by the model */
+    mmood_precision precision;     /* in use, of images: never AUTO */
+    mmood_precision text_precision; /* the same of texts: F32 without fast_texts */
+    const char *precision_reason;   /* why, in words; owned by the model */
     const char *instructions; /* what is used of this CPU, in words: "AVX-512 with bf16", "AVX2",
                                  "Armv8 NEON"; $ONEDNN_MAX_CPU_ISA lowers it. Static */
     const char *kernels; /* what attention and norms are compiled for: "AVX2", "plain C". Static */

@@ -38,6 +38,7 @@ typedef struct common_options {
     int fast_decode;
     const char *resample;
     const char *precision;
+    int fast_texts; /* as in mmood_model_options */
     const char *cache;
     int no_cache;
     int verbose;

@@ -267,12 +267,13 @@ static mmood_status load_stored(mm_weights *w, const mm_weights_source *source, 
     if (status != MMOOD_OK)
         return status;
     mm_engine_describe(engine, sizeof engine);
+    const char *precision = mmood_precision_name(source->precision);
     snprintf(name, sizeof name, "%s-%d-%d-w%d-%s", config->vision_family->name, config->image_size,
-             config->patch_size, config->vision.width, mmood_precision_name(source->precision));
+             config->patch_size, config->vision.width, precision);
     mm_buffer key = {0};
-    mm_buffer_printf(&key, "weights %s, %s%s%s, packing %d, %s", w->digest, config->trunk,
-                     config->trunk[0] ? ", " : "", mmood_precision_name(source->precision),
-                     (int)MM_PACKING, engine);
+    mm_buffer_printf(&key, "weights %s, %s%s%s, texts %s, packing %d, %s", w->digest, config->trunk,
+                     config->trunk[0] ? ", " : "", precision,
+                     mmood_precision_name(source->text_precision), (int)MM_PACKING, engine);
     char *path = key.failed ? NULL : mm_store_path(store->folder, name, key.data);
     status = path ? load_kept(w, source, store, path, key.data, pool, error)
                   : mm_error_set(error, MMOOD_ERROR_MEMORY, "no memory for a path");
@@ -292,6 +293,7 @@ static mm_weights *weights_create(const mm_weights_source *source) {
     w->state->plan = (mm_plan){.set = source->set,
                                .engine = source->engine,
                                .precision = source->precision,
+                               .text_precision = source->text_precision,
                                .by_open_clip = source->config->text.naming == MM_NAMING_OPEN_CLIP};
     w->state->note = source->note;
     pthread_mutex_init(&w->state->lock, NULL);

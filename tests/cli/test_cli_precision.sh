@@ -36,6 +36,17 @@ listens() {
     wait $server
 }
 
+# ---- labels are embedded in f32 whatever the precision: the same file, to the byte
+for precision in auto f32 bf16 int8; do
+    "$mmood" inspect $model --precision $precision >/dev/null 2>&1 || continue
+    expect 0 "$mmood" build -m $model --precision $precision --id "$work/id.txt" --outliers "$work/out.txt" -o "$work/same.mmood"
+    same "$work/plain.mmood" "$work/same.mmood"
+    expect 0 "$mmood" inspect $model --precision $precision --json
+    says out '"text_precision":"f32"'
+done
+expect 0 "$mmood" inspect "$work/plain.mmood" --json
+says out '"precision":"f32"'
+
 # ---- f32 runs everywhere, whatever the CPU would choose
 calibrate f32 --precision f32
 expect 0 "$mmood" score "$work/f32.mmood" "$work/id" --precision f32 --format json
