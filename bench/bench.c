@@ -218,6 +218,7 @@ int main(int argc, char **argv) {
     mmood_session *session;
     mmood_model_options options = mmood_model_options_default();
     options.precision = s.precision;
+    options.fast_texts = 1;
     double begin = bench_now();
     if (mmood_model_open(&model, s.model, &options, &error) != MMOOD_OK)
         die("model", &error);

@@ -1,6 +1,6 @@
 #!/bin/sh
 # What a precision costs in quality: verdicts on the demo's photos by detectors that are built, calibrated and scored
-# wholly in one precision, against those in f32.
+# with one --precision (labels are embedded in f32 in any case), against those in f32.
 #   demo/precisions.sh [PROGRAM [PRECISION...]]
 # $MMOOD_MODEL may name another model directory than models/demo. A verdict is that of the detector as it was built (the
 # most similar label is an outlier), and that by a threshold that keeps 95 % of every second photo of what is sold.

@@ -174,6 +174,9 @@ typedef enum mmood_precision {
 /* "auto", "f32", "bf16", "int8"; static, NULL for an unknown one. Any thread. */
 MMOOD_API const char *mmood_precision_name(mmood_precision precision);
 
+/* 1 if this CPU can compute in the precision; AUTO and F32 are always available. Any thread. */
+MMOOD_API int mmood_precision_available(mmood_precision precision);
+
 typedef struct mmood_model_options {
     mmood_precision precision;
     int threads;  /* used while loading; 0 = all CPUs this process may use */
@@ -185,6 +188,8 @@ typedef struct mmood_model_options {
                           during mmood_model_open, and by the first call that embeds pictures or
                           texts if they turn out damaged. May be NULL */
     void *note_context;
+    int fast_texts; /* 0: texts are embedded in f32 whatever the precision, since labels are
+                       embedded once and lose most; 1: texts too are in `precision` */
 } mmood_model_options;
 
 MMOOD_API mmood_model_options mmood_model_options_default(void);
@@ -222,8 +227,9 @@ typedef struct mmood_model_info {
     mmood_preprocess preprocess;
     const char *preprocess_source; /* the name of the file it is from; "": there is none, and CLIP's
                                       usual preprocessing was taken. Static */
-    mmood_precision precision;     /* in use: never AUTO */
-    const char *precision_reason;  /* why, in words; owned by the model */
+    mmood_precision precision;     /* in use, of images: never AUTO */
+    mmood_precision text_precision; /* the same of texts: F32 without fast_texts */
+    const char *precision_reason;   /* why, in words; owned by the model */
     const char *instructions; /* what is used of this CPU, in words: "AVX-512 with bf16", "AVX2",
                                  "Armv8 NEON"; $ONEDNN_MAX_CPU_ISA lowers it. Static */
     const char *kernels; /* what attention and norms are compiled for: "AVX2", "plain C". Static */
@@ -586,14 +592,17 @@ MMOOD_API int mmood_detector_calibration(const mmood_detector *detector,
 MMOOD_API int mmood_detector_calibrated_on(const mmood_detector *detector, const char *hash);
 
 /* MISMATCH if the detector is calibrated and pictures were then decoded or embedded otherwise than
- * they would be now; an uncalibrated detector fits all. Any thread. */
+ * they would be now; an uncalibrated detector fits all. So that a detector calibrated on one
+ * machine runs on another, open its model in the precision that mmood_detector_calibration tells.
+ * Any thread. */
 MMOOD_API mmood_status mmood_detector_check_pictures(const mmood_detector *detector,
                                                      const mmood_image_options *image,
                                                      mmood_precision precision, mmood_error *error);
 
 /* Which of `count` p-values to flag so that the expected share of false alarms among the flagged is
- * at most `rate` (0 to 1): out[i] 1 or 0 (Benjamini and Hochberg 1995). ARGUMENT for a rate or a
- * p-value outside 0 to 1. Any thread. */
+ * at most `rate` (0 to 1): out[i] 1 or 0 (Benjamini and Hochberg 1995). Compares exactly: a p-value
+ * that was computed as k / n, n below 2^26, counts as that fraction, as does a rate such as 0.1.
+ * ARGUMENT for a rate or a p-value outside 0 to 1. Any thread. */
 MMOOD_API mmood_status mmood_fdr_select(unsigned char *out, const double *p_values, size_t count,
                                         double rate, mmood_error *error);
 

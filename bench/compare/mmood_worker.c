@@ -40,6 +40,7 @@ static int open_model(state *s, const char *path, const char *precision, int thr
         return 3;
     }
     options.precision = (mmood_precision)p;
+    options.fast_texts = 1;
     options.threads = threads;
     options.cache = cache;
     mmood_session_options session = mmood_session_options_default();

@@ -2,6 +2,7 @@
 #include "cli/detectors.h"
 
 #include "base/sha256.h"
+#include "detect/calibrate.h"
 #include "eval/paths.h"
 #include "eval/pipeline.h"
 
@@ -147,6 +148,9 @@ static int calibrate(const sample *s, const opened_detector *opened, const setti
            "interval   %.4f to %.4f (95 %%, Clopper-Pearson)\n"
            "stored in  %s\n",
            info.threshold, info.keep, info.kept, info.count, info.keep_low, info.keep_high, path);
+    char warning[512];
+    if (mm_calibration_warning(warning, sizeof warning, calibrated))
+        cli_note(common_talk(&set->common), "%s", warning);
     mmood_detector_free(calibrated);
     return EXIT_DONE;
 }
@@ -156,6 +160,13 @@ static int run(const settings *set, const char *path, const mm_path_list *paths)
     sample s = {0};
     cli_talk talk = common_talk(&set->common);
     int code = detector_open(&opened, path, &set->common);
+    mmood_calibration_info before;
+    if (code == EXIT_DONE && mmood_detector_calibration(opened.detector, &before) &&
+        before.precision != opened.precision)
+        cli_note(talk, "the earlier threshold was made in %s%s; the new one is made in %s",
+                 mmood_precision_name(before.precision),
+                 mmood_precision_available(before.precision) ? "" : ", which this CPU lacks",
+                 mmood_precision_name(opened.precision));
     if (code == EXIT_DONE)
         code = collect(&s, &opened, paths, &set->common);
     if (code == EXIT_DONE) {

@@ -3,6 +3,7 @@
 #include "cli/hub_cache.h"
 #include "cli/options.h"
 #include "cli/output.h"
+#include "detect/calibrate.h"
 #include "detect/describe.h"
 
 #include <stdio.h>
@@ -72,11 +73,13 @@ static void model_json(mm_buffer *out, const mmood_model_info *info) {
     preprocess_json(out, &info->preprocess);
     mm_buffer_printf(out,
                      ",\"preprocess_source\":\"%s\",\"precision\":\"%s\",\"precision_reason\":\"%"
-                     "s\",\"instructions\":\"%s\",\"kernels\":\"%s\",\"weight_bytes\":%llu,"
+                     "s\",\"text_precision\":\"%s\",\"instructions\":\"%s\",\"kernels\":\"%s\","
+                     "\"weight_bytes\":%llu,"
                      "\"fingerprint\":\"%s\"}\n",
                      info->preprocess_source, mmood_precision_name(info->precision),
-                     info->precision_reason, info->instructions, info->kernels,
-                     (unsigned long long)info->weight_bytes, info->fingerprint);
+                     info->precision_reason, mmood_precision_name(info->text_precision),
+                     info->instructions, info->kernels, (unsigned long long)info->weight_bytes,
+                     info->fingerprint);
 }
 
 static void tower_text(mm_buffer *out, const char *name, const mmood_tower_info *tower) {
@@ -137,9 +140,9 @@ static void model_text(mm_buffer *out, const mmood_model_info *info) {
     mm_buffer_printf(out, "logit scale   %.6g (temperature %.6g)\n", info->logit_scale,
                      1 / info->logit_scale);
     preprocess_text(out, &info->preprocess, info->preprocess_source);
-    mm_buffer_printf(out, "precision     %s (%s), %.1f MB of packed weights\n",
+    mm_buffer_printf(out, "precision     %s (%s), texts in %s, %.1f MB of packed weights\n",
                      mmood_precision_name(info->precision), info->precision_reason,
-                     (double)info->weight_bytes / 1e6);
+                     mmood_precision_name(info->text_precision), (double)info->weight_bytes / 1e6);
     mm_buffer_printf(out, "instructions  %s for products (oneDNN), %s for attention and norms\n",
                      info->instructions, info->kernels);
     mm_buffer_printf(out, "fingerprint   %s\n", info->fingerprint);
@@ -214,6 +217,9 @@ static void detector_text(mm_buffer *out, const mmood_detector *detector) {
                          c.image.fast_decode ? ", with --fast-decode" : "");
     else
         mm_buffer_puts(out, "threshold     none: the verdict is that of the most similar label\n");
+    char warning[512];
+    if (mm_calibration_warning(warning, sizeof warning, detector))
+        mm_buffer_printf(out, "warning       %s\n", warning);
     for (size_t i = 0; i < info.template_count; i++)
         mm_buffer_printf(out, "template      %s\n", mmood_detector_template(detector, i));
     mm_buffer_printf(out, "model         %s, %s, %s\n", info.model_path,

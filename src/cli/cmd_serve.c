@@ -204,6 +204,8 @@ static int serve(settings *s, size_t count, char **paths) {
     mallopt(M_MMAP_THRESHOLD, 256 << 10);
     mallopt(M_ARENA_MAX, 4);
 #endif
+    if (count > 1)
+        detectors_choose_precision(&s->common, paths, count);
     int code = detector_open(&opened, paths[0], &s->common);
     mmood_session_free(opened.session); /* the server has its own */
     opened.session = NULL;

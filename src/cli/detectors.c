@@ -8,6 +8,31 @@
 #include <stdlib.h>
 #include <string.h>
 
+/* The precision to embed in where the user leaves the choice: the one that the detector's threshold
+ * was made in; NULL if there is none or this CPU lacks it. */
+static const char *calibrated_precision(const mmood_detector *detector) {
+    mmood_calibration_info calibration;
+    if (!mmood_detector_calibration(detector, &calibration) ||
+        !mmood_precision_available(calibration.precision))
+        return NULL;
+    return mmood_precision_name(calibration.precision);
+}
+
+static int precision_is_open(const common_options *common) {
+    return !common->precision || strcmp(common->precision, "auto") == 0;
+}
+
+void detectors_choose_precision(common_options *common, char *const *paths, size_t count) {
+    for (size_t i = 0; i < count && precision_is_open(common); i++) {
+        mmood_detector *detector;
+        if (mmood_detector_open(&detector, paths[i], NULL) != MMOOD_OK)
+            continue; /* whoever needs it explains */
+        const char *precision = calibrated_precision(detector);
+        common->precision = precision ? precision : common->precision;
+        mmood_detector_free(detector);
+    }
+}
+
 int detector_open(opened_detector *out, const char *path, const common_options *common) {
     mmood_error error;
     mmood_model_info model;
@@ -17,13 +42,21 @@ int detector_open(opened_detector *out, const char *path, const common_options *
     if (mmood_detector_open(&out->detector, path, &error) != MMOOD_OK)
         return cli_fail(&error);
     mmood_detector_describe(out->detector, &out->info);
+    common_options chosen = *common;
+    const char *calibrated = precision_is_open(common) ? calibrated_precision(out->detector) : NULL;
+    if (calibrated) {
+        chosen.precision = calibrated;
+        if (common->verbose)
+            cli_note(TALK_VERBOSE, "precision %s: the detector's threshold was made in it",
+                     calibrated);
+    }
     const char *place = common->model, *stored = out->info.model_path;
     char *here = place || mm_file_exists(stored) ? NULL : hub_cache_find_again(stored);
     if (!place)
         place = here ? here : stored;
     if (place == stored && !mm_file_exists(stored) && getenv("MMOOD_MODEL"))
         place = NULL;
-    int code = common_open_model(&out->model, &out->session, place, common);
+    int code = common_open_model(&out->model, &out->session, place, &chosen);
     free(here);
     if (code != EXIT_DONE) {
         if (!common->model)

@@ -18,9 +18,15 @@ typedef struct opened_detector {
 
 /* Opens a detector file and the model it was built with, found where -m says, else at the stored
  * path, else, if that is in a Hugging Face cache, in this machine's, else at $MMOOD_MODEL, and
- * checks that they fit; an exit code, after a message. The caller calls detector_close also after a
- * failure. */
+ * checks that they fit; an exit code, after a message. Where --precision leaves it open, the
+ * model's precision is that of the detector's calibration if this CPU has it. The caller calls
+ * detector_close also after a failure. */
 int detector_open(opened_detector *out, const char *path, const common_options *common);
+
+/* For several detectors with one model: sets an open --precision to that of the first calibration
+ * among them that this CPU has. */
+void detectors_choose_precision(common_options *common, char *const *paths, size_t count);
+
 void detector_close(opened_detector *opened);
 
 /* The pictures that PATH arguments stand for; EXIT_FATAL after a message if there is none. The

@@ -121,7 +121,9 @@ static int mine(const envision_settings *s, mined *m, mined_facts *facts) {
                             .too_near = m->mode->too_near,
                             .progress = !s->common.quiet && isatty(2) ? show_progress : NULL,
                             .context = &p};
-    int code = common_open_model(&model, &session, s->common.model, &s->common);
+    common_options common = s->common;
+    common.fast_texts = 1; /* tens of thousands of words, of which only the order counts */
+    int code = common_open_model(&model, &session, common.model, &common);
     if (code != EXIT_DONE)
         return code;
     facts->settings = &how;

@@ -212,7 +212,7 @@ static void put_settings(mm_buffer *out, const mined *m, const mined_facts *fact
     mm_buffer_printf(out, ", \"data.noun\": \"%s\", \"data.adj\": \"%s\"},\n", facts->sha256[0],
                      facts->sha256[1]);
     mm_buffer_printf(out, "  \"model\": {\"fingerprint\": \"%s\", \"precision\": \"%s\"},\n",
-                     model.fingerprint, mmood_precision_name(model.precision));
+                     model.fingerprint, mmood_precision_name(model.text_precision));
     mm_buffer_printf(out, "  \"id_labels\": {\"count\": %zu, \"sha256\": \"%s\"},\n",
                      mmood_labels_count(facts->id), sha256);
     mm_buffer_printf(out, "  \"counts\": {\"duplicates\": %zu, \"synsets_left_out\": %zu",

@@ -176,6 +176,7 @@ int common_model_options(mmood_model_options *out, const common_options *common)
     static const char *const filters[] = {"bilinear", "bicubic", NULL};
     *out = mmood_model_options_default();
     out->threads = common->threads;
+    out->fast_texts = common->fast_texts;
     if (common->precision) {
         int precision = option_choose("precision", common->precision, precisions);
         if (precision < 0)

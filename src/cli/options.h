@@ -38,6 +38,7 @@ typedef struct common_options {
     int fast_decode;
     const char *resample;
     const char *precision;
+    int fast_texts; /* as in mmood_model_options */
     const char *cache;
     int no_cache;
     int verbose;
@@ -54,7 +55,9 @@ typedef struct common_options {
 #define OPTION_PRECISION(c)                                                                        \
     {                                                                                              \
         "precision", 0, OPTION_TEXT, &(c).precision, "P",                                          \
-            "auto, f32, bf16 or int8; default auto: bf16 where the CPU has it, else f32"           \
+            "auto, f32, bf16 or int8; default auto: what a detector's threshold was made in, "     \
+            "else "                                                                                \
+            "bf16 where the CPU has it, else f32"                                                  \
     }
 #define OPTION_CACHE(c)                                                                            \
     {"cache",    0,     OPTION_TEXT,                                                               \

@@ -23,6 +23,19 @@ const char *mmood_precision_name(mmood_precision precision) {
     return (unsigned)precision < sizeof names / sizeof *names ? names[precision] : NULL;
 }
 
+int mmood_precision_available(mmood_precision precision) {
+    switch (precision) {
+    case MMOOD_PRECISION_AUTO:
+    case MMOOD_PRECISION_F32:
+        return 1;
+    case MMOOD_PRECISION_BF16:
+        return mm_engine_has_bf16();
+    case MMOOD_PRECISION_INT8:
+        return mm_engine_has_int8() && mm_kernels_get()->quantize != NULL;
+    }
+    return 0;
+}
+
 static mmood_status choose_precision(mmood_model *model, mmood_precision wanted,
                                      mmood_error *error) {
     int has_bf16 = mm_engine_has_bf16();
@@ -39,7 +52,7 @@ static mmood_status choose_precision(mmood_model *model, mmood_precision wanted,
         model->precision_reason = "as asked for";
         return MMOOD_OK;
     case MMOOD_PRECISION_BF16:
-        if (!has_bf16)
+        if (!mmood_precision_available(wanted))
             return mm_error_set(
                 error, MMOOD_ERROR_UNSUPPORTED,
                 "precision bf16 needs a CPU with AVX512-BF16 or AMX, which this one "
@@ -48,13 +61,16 @@ static mmood_status choose_precision(mmood_model *model, mmood_precision wanted,
         model->precision_reason = "as asked for";
         return MMOOD_OK;
     case MMOOD_PRECISION_INT8:
-        if (!mm_engine_has_int8() || !model->kernels->quantize)
+        if (!mmood_precision_available(wanted))
             return mm_error_set(error, MMOOD_ERROR_UNSUPPORTED,
                                 "precision int8 needs a CPU with AVX512-VNNI, which this one "
                                 "lacks; use f32 or auto");
         model->precision = wanted;
-        model->precision_reason = has_bf16 ? "as asked for; what is not multiplied in int8 is bf16"
-                                           : "as asked for; what is not multiplied in int8 is f32";
+        model->precision_reason =
+            model->config.vision_family->convolutional
+                ? "as asked for; a convolutional tower is not multiplied in int8"
+            : has_bf16 ? "as asked for; what is not multiplied in int8 is bf16"
+                       : "as asked for; what is not multiplied in int8 is f32";
         return MMOOD_OK;
     }
     return mm_error_set(error, MMOOD_ERROR_ARGUMENT, "unknown precision %d", (int)wanted);
@@ -152,6 +168,7 @@ static mmood_status load_weights(mmood_model *model, const char *directory,
                                 .config = &model->config,
                                 .engine = model->engine,
                                 .precision = model->precision,
+                                .text_precision = model->text_precision,
                                 .folder = options->cache,
                                 .note = {options->note, options->note_context}};
     status = mm_weights_load(&model->weights, &source, pool, error);
@@ -189,7 +206,9 @@ mmood_status mmood_model_open(mmood_model **out, const char *directory,
                                               &model->config_name, directory, error);
     if (status == MMOOD_OK)
         status = choose_precision(model, chosen.precision, error);
+    model->text_precision = chosen.fast_texts ? model->precision : MMOOD_PRECISION_F32;
     model->bf16 = model->precision != MMOOD_PRECISION_F32 && mm_engine_has_bf16();
+    model->text_bf16 = model->bf16 && model->text_precision != MMOOD_PRECISION_F32;
     model->preprocess_source = model->config_name;
     if (status == MMOOD_OK && model->config.text.naming == MM_NAMING_TRANSFORMERS)
         status = mm_preprocess_load(&model->preprocess, &model->preprocess_source, directory,
@@ -245,6 +264,7 @@ void mmood_model_describe(const mmood_model *model, mmood_model_info *out) {
     out->preprocess = model->preprocess;
     out->preprocess_source = model->preprocess_source;
     out->precision = model->precision;
+    out->text_precision = model->text_precision;
     out->precision_reason = model->precision_reason;
     out->instructions = mm_engine_instructions();
     out->kernels = mm_kernels_name(model->kernels);

@@ -14,7 +14,9 @@ struct mmood_model {
     mmood_preprocess preprocess;
     const char *preprocess_source; /* the file's name; "" if there was none */
     mmood_precision precision;     /* F32, BF16 or INT8 */
-    int bf16;                      /* 1 if activations are bf16, else f32 */
+    mmood_precision text_precision;
+    int bf16;      /* 1 if the image tower's activations are bf16, else f32 */
+    int text_bf16; /* the same of the text tower */
     const char *precision_reason;
     mm_tokenizer *tokenizer;
     mm_safetensors *tensors; /* keeps the token table mapped */

@@ -280,7 +280,7 @@ static void work(void *context, int index) {
         /* a team works on the activations of its first worker */
         .activations = &session->worker[job->team > 1 ? 0 : index].activations,
         .row_step = job->crops ? 1 : MM_ROW_STEP,
-        .bf16 = session->model->bf16,
+        .bf16 = job->crops ? session->model->bf16 : session->model->text_bf16,
         .int8 = &worker->int8,
         .by_outputs = job->by_outputs,
     };

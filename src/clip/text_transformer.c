@@ -64,7 +64,7 @@ static size_t fit(uint32_t *ids, size_t *pooled, size_t count, const mm_clip_con
 }
 
 static void measure(mm_needs *needs, const mmood_model *model, size_t rows) {
-    mm_tower_measure(needs, &model->config.text, model->bf16, rows);
+    mm_tower_measure(needs, &model->config.text, model->text_bf16, rows);
     needs->embedding = rows * (size_t)model->config.dimension * sizeof(float);
     needs->scratch =
         mm_attention_scratch((size_t)model->config.context,

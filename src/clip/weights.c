@@ -19,10 +19,19 @@ enum { MM_PACKING = 2 };
 static mmood_status check_scale(float scale, mmood_error *error) {
     if (fabsf(scale) <= 80)
         return MMOOD_OK;
-    return mm_error_set(error, MMOOD_ERROR_NUMERIC,
-                        "tensor \"logit_scale\" is %g; it is a logarithm, from -80 to 80 (4.6 in "
-                        "trained models), so the file is damaged or made by another rule",
-                        (double)scale);
+    if (scale > 80)
+        return mm_error_set(error, MMOOD_ERROR_NUMERIC,
+                            "tensor \"logit_scale\" is %g; its logarithm is stored, from -80 to 80 "
+                            "(4.6 in trained models): if the file stores the scale plainly (100 in "
+                            "trained models), replace it by its logarithm, %.4g, else the file is "
+                            "damaged",
+                            (double)scale, log((double)scale));
+    return mm_error_set(
+        error, MMOOD_ERROR_NUMERIC,
+        "tensor \"logit_scale\" is %g; its logarithm is stored, from -80 to 80 (4.6 "
+        "in trained models), and the scale itself is never below 0: the file is "
+        "damaged",
+        (double)scale);
 }
 
 /* ---- Kept weights -------------------------------------------------------------------------- */
@@ -258,12 +267,13 @@ static mmood_status load_stored(mm_weights *w, const mm_weights_source *source, 
     if (status != MMOOD_OK)
         return status;
     mm_engine_describe(engine, sizeof engine);
+    const char *precision = mmood_precision_name(source->precision);
     snprintf(name, sizeof name, "%s-%d-%d-w%d-%s", config->vision_family->name, config->image_size,
-             config->patch_size, config->vision.width, mmood_precision_name(source->precision));
+             config->patch_size, config->vision.width, precision);
     mm_buffer key = {0};
-    mm_buffer_printf(&key, "weights %s, %s%s%s, packing %d, %s", w->digest, config->trunk,
-                     config->trunk[0] ? ", " : "", mmood_precision_name(source->precision),
-                     (int)MM_PACKING, engine);
+    mm_buffer_printf(&key, "weights %s, %s%s%s, texts %s, packing %d, %s", w->digest, config->trunk,
+                     config->trunk[0] ? ", " : "", precision,
+                     mmood_precision_name(source->text_precision), (int)MM_PACKING, engine);
     char *path = key.failed ? NULL : mm_store_path(store->folder, name, key.data);
     status = path ? load_kept(w, source, store, path, key.data, pool, error)
                   : mm_error_set(error, MMOOD_ERROR_MEMORY, "no memory for a path");
@@ -283,6 +293,7 @@ static mm_weights *weights_create(const mm_weights_source *source) {
     w->state->plan = (mm_plan){.set = source->set,
                                .engine = source->engine,
                                .precision = source->precision,
+                               .text_precision = source->text_precision,
                                .by_open_clip = source->config->text.naming == MM_NAMING_OPEN_CLIP};
     w->state->note = source->note;
     pthread_mutex_init(&w->state->lock, NULL);

@@ -58,7 +58,8 @@ typedef struct mm_weights_source {
     time_t opened;             /* when, or just after */
     const mm_clip_config *config;
     const mm_engine *engine;
-    mmood_precision precision;
+    mmood_precision precision; /* of the image tower */
+    mmood_precision text_precision;
     const char *folder; /* for packed weights; NULL: they are not kept */
     mm_note note;
 } mm_weights_source;

@@ -163,8 +163,9 @@ int mm_entry_biased(const mm_entry *e) {
 }
 
 mmood_precision mm_plan_precision(const mm_plan *p, const mm_entry *e) {
-    if (p->precision != MMOOD_PRECISION_INT8 || !e->sensitive)
-        return p->precision;
+    mmood_precision precision = e->tower == MM_TOWER_TEXT ? p->text_precision : p->precision;
+    if (precision != MMOOD_PRECISION_INT8 || !e->sensitive)
+        return precision;
     return mm_engine_has_bf16() ? MMOOD_PRECISION_BF16 : MMOOD_PRECISION_F32;
 }
 

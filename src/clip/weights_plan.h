@@ -63,7 +63,8 @@ typedef struct mm_plan {
     const mm_tensor *tokens;
     const mm_safetensors *set;
     const mm_engine *engine;
-    mmood_precision precision;
+    mmood_precision precision; /* of the image tower */
+    mmood_precision text_precision;
     int by_open_clip; /* 1: names and shapes are from open_clip_config.json */
 } mm_plan;
 

@@ -1,13 +1,15 @@
 /* calibrate.c - a threshold from in-distribution scores by split conformal prediction, with its
- * interval; p-values; false discovery rate. */
+ * interval; p-values. */
 #include "detect/calibrate.h"
 
 #include "base/error.h"
 #include "base/sha256.h"
 #include "detect/describe.h"
 #include "detect/detector.h"
+#include "detect/scores.h"
 
 #include <math.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -112,6 +114,38 @@ mmood_status mm_calibration_finish(mm_calibration *calibration, mmood_error *err
     return MMOOD_OK;
 }
 
+int mm_calibration_warning(char *out, size_t size, const mmood_detector *detector) {
+    if (!detector->calibration)
+        return 0;
+    const mmood_calibration_info *c = &detector->calibration->info;
+    const double *scores = detector->calibration->scores;
+    const mmood_score_settings *score = &detector->score;
+    double lowest =
+        mm_score_lowest(score, detector->id_count, detector->count - detector->id_count);
+    size_t needed = (size_t)mm_calibration_needed(c->count, c->keep), ties = 0;
+    for (size_t i = c->count - c->kept; i < c->count && scores[i] == c->threshold; i++)
+        ties++;
+    if (c->threshold <= lowest * (1 + 1e-12)) /* a bound that is computed differently */
+        snprintf(out, size,
+                 "the threshold, %.9g, is the lowest score that %s can have with %zu ID labels: no "
+                 "picture can be flagged; build with another --score, or calibrate with a smaller "
+                 "--keep",
+                 c->threshold, mmood_score_name(score->kind), detector->id_count);
+    else if (c->kept > needed + c->count / 20)
+        snprintf(out, size,
+                 "%zu of the %zu calibration pictures score exactly the threshold, so that %zu "
+                 "reach it instead of %zu: it flags fewer pictures than --keep %g asks for",
+                 ties, c->count, c->kept, needed, c->keep);
+    else if (c->kept == c->count)
+        snprintf(out, size,
+                 "no calibration score is below the threshold: only a picture that scores below "
+                 "all %zu is flagged; calibrate with more pictures, or with a smaller --keep",
+                 c->count);
+    else
+        return 0;
+    return 1;
+}
+
 double mm_calibration_p_value(const mm_calibration *calibration, double score) {
     size_t low = 0, high = calibration->info.count; /* the first score above `score` */
     while (low < high) {
@@ -122,41 +156,6 @@ double mm_calibration_p_value(const mm_calibration *calibration, double score) {
             high = middle;
     }
     return (1 + (double)low) / ((double)calibration->info.count + 1);
-}
-
-typedef struct ranked {
-    double p;
-    size_t index;
-} ranked;
-
-static int by_p(const void *a, const void *b) {
-    return compare_doubles(&((const ranked *)a)->p, &((const ranked *)b)->p);
-}
-
-mmood_status mmood_fdr_select(unsigned char *out, const double *p_values, size_t count, double rate,
-                              mmood_error *error) {
-    if (!(rate >= 0 && rate <= 1))
-        return mm_error_set(error, MMOOD_ERROR_ARGUMENT,
-                            "the false discovery rate is %g; a number from 0 to 1 is needed", rate);
-    for (size_t i = 0; i < count; i++)
-        if (!(p_values[i] >= 0 && p_values[i] <= 1))
-            return mm_error_set(error, MMOOD_ERROR_ARGUMENT,
-                                "p-value %zu is %g; numbers from 0 to 1 are needed", i,
-                                p_values[i]);
-    ranked *order = malloc((count + 1) * sizeof *order);
-    if (!order)
-        return mm_error_set(error, MMOOD_ERROR_MEMORY, "no memory for %zu p-values", count);
-    for (size_t i = 0; i < count; i++)
-        order[i] = (ranked){p_values[i], i};
-    qsort(order, count, sizeof *order, by_p);
-    size_t flagged = 0;
-    for (size_t i = 0; i < count; i++)
-        if (order[i].p <= (double)(i + 1) / (double)count * rate)
-            flagged = i + 1;
-    for (size_t i = 0; i < count; i++)
-        out[order[i].index] = i < flagged;
-    free(order);
-    return MMOOD_OK;
 }
 
 /* ---- A calibration ------------------------------------------------------------------------- */
@@ -271,6 +270,11 @@ mmood_status mmood_detector_check_pictures(const mmood_detector *detector,
             error, MMOOD_ERROR_MISMATCH,
             "the threshold was made %s --fast-decode: do the same, or calibrate again",
             info->image.fast_decode ? "with" : "without");
+    if (info->precision != precision && !mmood_precision_available(info->precision))
+        return mm_error_set(error, MMOOD_ERROR_MISMATCH,
+                            "the threshold was made with pictures embedded in %s, which this CPU "
+                            "lacks: calibrate again here, or with --precision f32 for all CPUs",
+                            mmood_precision_name(info->precision));
     if (info->precision != precision)
         return mm_error_set(error, MMOOD_ERROR_MISMATCH,
                             "the threshold was made with pictures embedded in %s, not %s: use "

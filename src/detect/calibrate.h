@@ -25,6 +25,11 @@ mmood_status mm_calibration_finish(mm_calibration *calibration, mmood_error *err
 double mm_calibration_needed(size_t count, double keep);
 double mm_calibration_least(double keep);
 
+/* What is wrong with a calibrated detector's threshold, as a sentence without its end, to `out` of
+ * `size` bytes: that it can flag nothing, or less than was asked for. 0 if there is nothing to say.
+ */
+int mm_calibration_warning(char *out, size_t size, const mmood_detector *detector);
+
 /* (1 + the number of calibration scores <= score) / (count + 1). */
 double mm_calibration_p_value(const mm_calibration *calibration, double score);
 

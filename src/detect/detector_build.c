@@ -105,7 +105,7 @@ static mmood_status fill(mmood_detector *detector, const entry *entries,
         ok = (detector->templates[i] = strdup(templates[i])) != NULL && ok;
     detector->model_path = strdup(mmood_model_path(model));
     detector->model_fingerprint = strdup(info.fingerprint);
-    detector->precision = info.precision;
+    detector->precision = info.text_precision;
     return ok && detector->model_path && detector->model_fingerprint
                ? MMOOD_OK
                : mm_error_set(error, MMOOD_ERROR_MEMORY, "no memory for %zu labels",

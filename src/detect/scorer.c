@@ -1,5 +1,7 @@
 /* scorer.c - verdicts on many pictures: blocks of pictures against all labels, a block a worker. A
  * block's cosines are the only matrix there is. */
+#include "detect/scorer.h"
+
 #include "base/cpus.h"
 #include "base/error.h"
 #include "base/pool.h"
@@ -177,27 +179,44 @@ typedef struct scoring {
     } * failures; /* [workers] */
 } scoring;
 
-/* Cosines of a picture's patches [patch_count, id_count] into the worker's memory; 0 if it is out.
- */
-static int patch_cosines(struct scorer_worker *worker, const scoring *job, size_t picture) {
-    const mmood_scorer *scorer = job->scorer;
+/* Cosines [patch_count, id_count] of a picture's `patches`, in the worker's memory. */
+static mmood_status patch_cosines(const double **out, struct scorer_worker *worker,
+                                  const mmood_scorer *scorer, const float *patches,
+                                  size_t patch_count, mmood_error *error) {
     size_t dimension = scorer->detector->dimension, ids = scorer->detector->id_count;
-    size_t row = scorer->id_panels * MM_PANEL, room = job->patch_count * (dimension + row);
-    if (room > worker->patch_room) {
-        double *more = realloc(worker->patches, room * sizeof *more);
+    size_t row = scorer->id_panels * MM_PANEL, size = patch_count * (dimension + row);
+    if (size > worker->patch_room) {
+        double *more = realloc(worker->patches, size * sizeof *more);
         if (!more)
-            return 0;
+            return mm_error_set(error, MMOOD_ERROR_MEMORY, "no memory for a picture's patches");
         worker->patches = more;
-        worker->patch_room = room;
+        worker->patch_room = size;
     }
-    double *wide = worker->patches, *cosines = wide + job->patch_count * dimension;
-    const float *from = job->patches + picture * job->patch_count * dimension;
-    scorer->loops->pack(wide, from, job->patch_count, dimension);
-    scorer->loops->dot(cosines, row, wide, job->patch_count, dimension, scorer->packed,
+    double *wide = worker->patches, *cosines = wide + patch_count * dimension;
+    scorer->loops->pack(wide, patches, patch_count, dimension);
+    scorer->loops->dot(cosines, row, wide, patch_count, dimension, scorer->packed,
                        scorer->id_panels);
-    for (size_t p = 1; p < job->patch_count; p++) /* rows close up */
+    for (size_t p = 1; p < patch_count; p++) /* rows close up */
         memmove(cosines + p * ids, cosines + p * row, ids * sizeof *cosines);
-    return 1;
+    *out = cosines;
+    return MMOOD_OK;
+}
+
+mmood_status mm_scorer_best_patch(double *out, mmood_scorer *scorer, const float *patches,
+                                  size_t patch_count, double t, mmood_error *error) {
+    const double *cosines;
+    mmood_status status =
+        patch_cosines(&cosines, &scorer->worker[0], scorer, patches, patch_count, error);
+    if (status != MMOOD_OK)
+        return status;
+    size_t ids = scorer->detector->id_count;
+    for (size_t i = 0; i < patch_count * ids; i++)
+        if (!isfinite(cosines[i]))
+            return mm_error_set(error, MMOOD_ERROR_NUMERIC,
+                                "patch %zu has a cosine of %g; finite ones are needed", i / ids,
+                                cosines[i]);
+    *out = mm_score_best_patch(cosines, patch_count, ids, t);
+    return MMOOD_OK;
 }
 
 /* Adds what the adaptive memory says to the grouped scores, and shows it the picture. */
@@ -235,14 +254,16 @@ static mmood_status judge(struct scorer_worker *worker, const scoring *job, size
     mmood_similarities similarities = {.cosines = cosines,
                                        .id_count = detector->id_count,
                                        .outlier_count = detector->count - detector->id_count};
+    mmood_status status = MMOOD_OK;
     if (scorer->needs_patches) {
-        if (!patch_cosines(worker, job, picture))
-            return mm_error_set(error, MMOOD_ERROR_MEMORY, "no memory for a picture's patches");
-        similarities.patches = worker->patches + job->patch_count * detector->dimension;
+        size_t size = job->patch_count * detector->dimension;
         similarities.patch_count = job->patch_count;
+        status = patch_cosines(&similarities.patches, worker, scorer, job->patches + picture * size,
+                               job->patch_count, error);
     }
-    mmood_status status = mm_scores_run(worker->scores, &worker->scratch, &similarities,
-                                        scorer->settings, scorer->count, error);
+    if (status == MMOOD_OK)
+        status = mm_scores_run(worker->scores, &worker->scratch, &similarities, scorer->settings,
+                               scorer->count, error);
     if (status != MMOOD_OK)
         return mm_error_prefix(error, status, "picture %zu", picture);
     mmood_verdict verdict;

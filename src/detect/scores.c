@@ -93,6 +93,31 @@ size_t mm_score_groups(const mmood_score_settings *settings, size_t outlier_coun
     return groups < outlier_count ? groups : outlier_count;
 }
 
+double mm_score_lowest(const mmood_score_settings *settings, size_t id_count,
+                       size_t outlier_count) {
+    /* The largest of K probabilities is at least 1 / K. */
+    double ids = (double)id_count;
+    switch (settings->kind) {
+    case MMOOD_SCORE_MCM:
+    case MMOOD_SCORE_MAX: /* which is 1 / K when an outlier label is the most similar one */
+        return 1 / ids;
+    case MMOOD_SCORE_GL_MCM:
+        return (1 + settings->lambda) / ids;
+    case MMOOD_SCORE_MM_OOD:
+    case MMOOD_SCORE_MSP:
+        return outlier_count == 0 ? 1 / ids : -INFINITY;
+    case MMOOD_SCORE_MAX_LOGIT:
+    case MMOOD_SCORE_ENERGY:
+    case MMOOD_SCORE_SUM:
+    case MMOOD_SCORE_ENERGY_DIFF:
+    case MMOOD_SCORE_MAX_LOGIT_DIFF:
+    case MMOOD_SCORE_NEGLABEL:
+    case MMOOD_SCORE_CSP:
+        break;
+    }
+    return -INFINITY;
+}
+
 int mm_score_is_grouped(mmood_score_kind kind) {
     return kind == MMOOD_SCORE_NEGLABEL || kind == MMOOD_SCORE_CSP;
 }
@@ -218,16 +243,19 @@ static void compute_sums(sums *out, const mmood_similarities *s, double t) {
                                       : out->outlier + log1p(exp(out->id - out->outlier));
 }
 
-/* The largest probability that a patch gives an ID label. */
-static double best_patch(const mmood_similarities *s, double t) {
+double mm_score_best_patch(const double *cosines, size_t patch_count, size_t id_count, double t) {
     double best = 0;
-    for (size_t p = 0; p < s->patch_count; p++) {
-        const double *row = s->patches + p * s->id_count;
-        double most = mm_similarity_get()->maximum(row, s->id_count);
-        double probability = exp(most / t - mm_log_sum_exp(row, s->id_count, t));
+    for (size_t p = 0; p < patch_count; p++) {
+        const double *row = cosines + p * id_count;
+        double most = mm_similarity_get()->maximum(row, id_count);
+        double probability = exp(most / t - mm_log_sum_exp(row, id_count, t));
         best = probability > best ? probability : best;
     }
     return best;
+}
+
+double mm_score_gl_mcm(double mcm, double best_patch, double lambda) {
+    return mcm + lambda * best_patch;
 }
 
 /* One score from what is known at its temperature; `id` and `outlier` are the largest cosines. */
@@ -250,7 +278,9 @@ static double one_score(const mmood_score_settings *settings, const mmood_simila
     case MMOOD_SCORE_MAX_LOGIT_DIFF:
         return id - outlier;
     case MMOOD_SCORE_GL_MCM:
-        return exp(id / t - at->id) + settings->lambda * best_patch(s, t);
+        return mm_score_gl_mcm(exp(id / t - at->id),
+                               mm_score_best_patch(s->patches, s->patch_count, s->id_count, t),
+                               settings->lambda);
     case MMOOD_SCORE_MAX:
         return outlier > id ? 1 / (double)s->id_count : exp(id / t - at->id);
     case MMOOD_SCORE_MCM:

@@ -10,6 +10,10 @@ enum { MM_SCORE_KINDS = MMOOD_SCORE_CSP + 1 };
 /* The number of groups that applies: the settings' own, or the default, at most one an outlier. */
 size_t mm_score_groups(const mmood_score_settings *settings, size_t outlier_count);
 
+/* A value that the score cannot fall below whatever the picture, for scores for which such a bound
+ * is ever reached; else -infinity. */
+double mm_score_lowest(const mmood_score_settings *settings, size_t id_count, size_t outlier_count);
+
 /* 1 if the score is neglabel's: outliers in groups. */
 int mm_score_is_grouped(mmood_score_kind kind);
 
@@ -35,6 +39,13 @@ void mm_score_scratch_free(mm_score_scratch *scratch);
 mmood_status mm_score_grouped(double *out, mm_score_scratch *scratch,
                               const mmood_similarities *similarities,
                               const mmood_score_settings *settings, mmood_error *error);
+
+/* What a picture's patches say: the largest probability at temperature `t` that one of them gives
+ * an ID label, from their cosines [patch_count, id_count]. */
+double mm_score_best_patch(const double *cosines, size_t patch_count, size_t id_count, double t);
+
+/* GL-MCM from its two terms. */
+double mm_score_gl_mcm(double mcm, double best_patch, double lambda);
 
 /* mmood_scores_compute with memory that is kept. */
 mmood_status mm_scores_run(double *out, mm_score_scratch *scratch,

@@ -71,7 +71,8 @@ typedef struct mm_evaluation {
     size_t accuracy_count;   /* over how many pictures */
     mm_published *published;
     size_t published_count;
-    char **warnings; /* one line each: leaks between sets, duplicates, re-used calibration files */
+    char **warnings; /* one line each: leaks between sets, duplicates, re-used calibration files,
+                        a threshold that flags nothing */
     size_t warning_count;
 } mm_evaluation;
 

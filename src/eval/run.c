@@ -5,6 +5,7 @@
 #include "base/error.h"
 #include "base/sha256.h"
 #include "detect/detector.h"
+#include "detect/scorer.h"
 #include "detect/scores.h"
 #include "eval/cache.h"
 #include "eval/dataset.h"
@@ -25,8 +26,7 @@ typedef struct runner {
     size_t patch_score;             /* which is gl-mcm; SIZE_MAX: none */
     mm_pipeline pipeline;
     mmood_scorer *scorer;
-    mmood_scorer *patch_scorer; /* gl-mcm with lambda 1, and mcm */
-    mm_cache *embeddings;       /* NULL: nothing is kept */
+    mm_cache *embeddings; /* NULL: nothing is kept */
     mm_cache *patches;
     pthread_mutex_t lock; /* for the caches: pictures are looked up while others are added */
     /* Only so many records are found, those from before the set: what is found does not depend on
@@ -57,7 +57,7 @@ static void make_key(char out[65], const runner *r, mmood_session *session, int 
         char labels_hash[65];
         double t = mmood_score_temperature(&r->evaluation->scores[r->patch_score]);
         mm_detector_hash_labels(labels_hash, r->detector);
-        n = snprintf(text, sizeof text, " labels %s temperature %.17g", labels_hash, t);
+        n = snprintf(text, sizeof text, " best patch, labels %s temperature %.17g", labels_hash, t);
         mm_sha256_update(&hash, text, (size_t)n);
     }
     mm_sha256_finish(out, &hash);
@@ -99,21 +99,6 @@ static mmood_status open_caches(runner *r, mmood_session *session, mmood_error *
     return status;
 }
 
-static mmood_status create_scorers(runner *r, mmood_error *error) {
-    const mm_evaluation *e = r->evaluation;
-    mmood_scorer_options options = {
-        .scores = r->settings, .score_count = e->score_count, .threads = r->options->threads};
-    mmood_status status = mmood_scorer_create(&r->scorer, r->detector, &options, error);
-    if (status == MMOOD_OK && r->patch_score != SIZE_MAX) {
-        mmood_score_settings both[2] = {e->scores[r->patch_score], r->settings[r->patch_score]};
-        both[0].lambda = 1;
-        options.scores = both;
-        options.score_count = 2;
-        status = mmood_scorer_create(&r->patch_scorer, r->detector, &options, error);
-    }
-    return status;
-}
-
 static mmood_status set_up(runner *r, mmood_session *session, mmood_error *error) {
     mm_evaluation *e = r->evaluation;
     r->patch_score = SIZE_MAX;
@@ -132,7 +117,9 @@ static mmood_status set_up(runner *r, mmood_session *session, mmood_error *error
             r->settings[i].temperature = mmood_score_temperature(&e->scores[i]);
         }
     }
-    mmood_status status = create_scorers(r, error);
+    const mmood_scorer_options scoring = {
+        .scores = r->settings, .score_count = e->score_count, .threads = r->options->threads};
+    mmood_status status = mmood_scorer_create(&r->scorer, r->detector, &scoring, error);
     if (status == MMOOD_OK)
         status = open_caches(r, session, error);
     const mm_pipeline_options options = {.image = r->options->image,
@@ -150,7 +137,6 @@ static mmood_status set_up(runner *r, mmood_session *session, mmood_error *error
 static void tear_down(runner *r) {
     mm_pipeline_free(&r->pipeline);
     mmood_scorer_free(r->scorer);
-    mmood_scorer_free(r->patch_scorer);
     mm_cache_close(r->embeddings);
     mm_cache_close(r->patches);
     pthread_mutex_destroy(&r->lock);
@@ -171,12 +157,9 @@ static mmood_status find_best_patch(double *out, runner *r, size_t i, size_t row
         memcpy(out, mm_cache_find(r->patches, p->hashes[i], SIZE_MAX), sizeof *out);
         return MMOOD_OK;
     }
-    double scores[2];
-    const mmood_results results = {.scores = scores};
-    mmood_status status = mmood_scorer_run(
-        &results, r->patch_scorer, p->embeddings + row * p->dimension,
-        p->patches + row * p->patch_count * p->dimension, p->patch_count, 1, error);
-    *out = scores[0] - scores[1];
+    mmood_status status = mm_scorer_best_patch(
+        out, r->scorer, p->patches + row * p->patch_count * p->dimension, p->patch_count,
+        mmood_score_temperature(&r->evaluation->scores[r->patch_score]), error);
     if (status == MMOOD_OK && r->patches)
         status = keep(r, r->patches, p->hashes[i], out, error);
     return status;
@@ -206,7 +189,8 @@ static mmood_status score_window(runner *r, mm_eval_item *items, mmood_error *er
         if (r->patch_score != SIZE_MAX) {
             double best = 0;
             status = find_best_patch(&best, r, i, row, error);
-            item->scores[r->patch_score] += e->scores[r->patch_score].lambda * best;
+            double *score = &item->scores[r->patch_score];
+            *score = mm_score_gl_mcm(*score, best, e->scores[r->patch_score].lambda);
         }
         if (status == MMOOD_OK && r->embeddings && !p->found[i])
             status =
@@ -285,5 +269,7 @@ mmood_status mm_eval_run(mm_evaluation *evaluation, mmood_session *session,
     tear_down(&r);
     if (status == MMOOD_OK)
         status = mm_eval_measure(evaluation, options, error);
-    return status == MMOOD_OK ? mm_eval_find_leaks(evaluation, error) : status;
+    if (status == MMOOD_OK)
+        status = mm_eval_find_leaks(evaluation, error);
+    return status == MMOOD_OK ? mm_eval_check_threshold(evaluation, error) : status;
 }

@@ -36,4 +36,8 @@ mmood_status mm_eval_warn(mm_evaluation *evaluation, mmood_error *error, const c
  * classes with the name of an ID label, files that took part in the calibration. (leaks.c) */
 mmood_status mm_eval_find_leaks(mm_evaluation *evaluation, mmood_error *error);
 
+/* Warns about a threshold that flags nothing, or fewer pictures than was asked for. (threshold.c)
+ */
+mmood_status mm_eval_check_threshold(mm_evaluation *evaluation, mmood_error *error);
+
 #endif

@@ -30,6 +30,10 @@ says out "none: the verdict"
 expect 0 "$mmood" calibrate "$work/d.mmood" "$work/cal" --precision f32 -o "$work/c.mmood"
 says out "threshold"
 says out "20 of the 20"
+# 20 pictures for 0.95: the lowest score is the threshold
+says err "no calibration score is below the threshold"
+expect 0 "$mmood" inspect "$work/c.mmood"
+says out "warning       no calibration score is below the threshold"
 expect 0 "$mmood" inspect "$work/c.mmood" --json
 says out '"calibrated":true'
 says out '"calibration":{"n":20,"keep":0.9'
@@ -159,6 +163,17 @@ expect 3 run --class-names "$work/names.txt" --format json
 says out '"accuracy_count":1'
 expect 3 "$mmood" eval "$work/c.mmood" --id "$work/cal" --ood "$work/far" --precision f32 --bootstrap 0
 says err "took part in the detector's calibration"
+says err "no calibration score is below the threshold"
+# with one ID label max is always 1: a threshold there flags nothing
+printf 'cat\n' >"$work/one.txt"
+expect 0 "$mmood" build -m $model --precision f32 --id "$work/one.txt" --outliers "$work/out.txt" --score max -o "$work/max.mmood"
+expect 0 "$mmood" calibrate "$work/max.mmood" "$work/cal" --precision f32
+says err "the threshold, 1, is the lowest score that max can have with 1 ID labels: no picture can be flagged"
+expect 0 "$mmood" inspect "$work/max.mmood"
+says out "no picture can be flagged"
+expect 3 "$mmood" eval "$work/max.mmood" --id "$work/cal" --ood "$work/far" --precision f32 --bootstrap 0
+says err "no picture can be flagged"
+says err "flags none of the"
 printf 'cat/rgb.png\tcat\nhot_dog/gray.png\n' >"$work/id/list.txt"
 expect 3 "$mmood" eval "$work/d.mmood" --id "$work/id/list.txt" --ood "$work/far" --format json
 says out '"n_id":2'

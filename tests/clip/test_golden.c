@@ -35,6 +35,8 @@ typedef struct golden {
     const float *text_rows;
 } golden;
 
+static int fast_texts = 1; /* of the models that golden_open opens */
+
 static mmood_status golden_open(golden *g, const char *name, mmood_precision precision,
                                 int threads) {
     char path[256];
@@ -43,6 +45,7 @@ static mmood_status golden_open(golden *g, const char *name, mmood_precision pre
     snprintf(path, sizeof path, "golden/%s", name);
     mmood_model_options options = mmood_model_options_default();
     options.precision = precision;
+    options.fast_texts = fast_texts;
     mmood_status status = mmood_model_open(&g->model, path, &options, &error);
     if (status == MMOOD_ERROR_UNSUPPORTED && precision != MMOOD_PRECISION_F32)
         return status;
@@ -77,10 +80,10 @@ static void golden_close(golden *g) {
 /* Against the reference: the cosine, and in f32 every element too, which is a hundred times
  * stricter. */
 static void check_rows(const golden *g, const char *what, const float *rows, const float *expected,
-                       size_t count) {
+                       size_t count, mmood_precision precision) {
     size_t dimension = (size_t)g->info.dimension;
-    int f32 = g->info.precision == MMOOD_PRECISION_F32;
-    double least = f32 ? 0.999999 : g->info.precision == MMOOD_PRECISION_BF16 ? 0.999 : 0.998;
+    int f32 = precision == MMOOD_PRECISION_F32;
+    double least = f32 ? 0.999999 : precision == MMOOD_PRECISION_BF16 ? 0.999 : 0.998;
     for (size_t i = 0; i < count; i++) {
         double dot = 0, a = 0, b = 0, off = 0;
         for (size_t d = 0; d < dimension; d++) {
@@ -103,16 +106,25 @@ static void check_model(const char *name, mmood_precision precision) {
     golden g;
     mmood_error error;
     golden_open(&g, name, precision, 2);
+    assert_int_equal(g.info.text_precision, fast_texts ? precision : MMOOD_PRECISION_F32);
     size_t truncated;
     float *rows = malloc(16 * (size_t)g.info.dimension * sizeof *rows);
     assert_ok(mmood_session_embed_images(rows, g.session, g.crops, g.image_count, &error), error);
-    check_rows(&g, "picture", rows, g.images, g.image_count);
+    check_rows(&g, "picture", rows, g.images, g.image_count, g.info.precision);
     assert_ok(mmood_session_embed_texts(rows, &truncated, g.session, g.texts, g.text_count, &error),
               error);
-    check_rows(&g, "text", rows, g.text_rows, g.text_count);
+    check_rows(&g, "text", rows, g.text_rows, g.text_count, g.info.text_precision);
     assert_int_equal(truncated, 1); /* the one with 90 foxes */
     free(rows);
     golden_close(&g);
+}
+
+/* With texts in f32, as by default, and in the precision of the images. */
+static void check_both(const char *name, mmood_precision precision) {
+    fast_texts = 0;
+    check_model(name, precision);
+    fast_texts = 1;
+    check_model(name, precision);
 }
 
 static void test_f32(void **unused) {
@@ -128,7 +140,7 @@ static void test_bf16(void **unused) {
         skip();
     }
     for (int i = 0; i < MODELS; i++)
-        check_model(models[i], MMOOD_PRECISION_BF16);
+        check_both(models[i], MMOOD_PRECISION_BF16);
 }
 
 static void test_int8(void **unused) {
@@ -138,7 +150,7 @@ static void test_int8(void **unused) {
         skip();
     }
     for (int i = 0; i < MODELS; i++)
-        check_model(models[i], MMOOD_PRECISION_INT8);
+        check_both(models[i], MMOOD_PRECISION_INT8);
 }
 
 static void test_token_ids(void **unused) {
@@ -292,9 +304,9 @@ static void check_patches(const char *name, mmood_precision precision) {
     float *patches = patch_rows(&g, g.image_count);
     assert_ok(mmood_session_embed_patches(rows, patches, g.session, g.crops, g.image_count, &error),
               error);
-    check_rows(&g, "picture", rows, g.images, g.image_count);
+    check_rows(&g, "picture", rows, g.images, g.image_count, g.info.precision);
     check_rows(&g, "patch", patches, (const float *)(const void *)expected->data,
-               g.image_count * expected->shape[1]);
+               g.image_count * expected->shape[1], g.info.precision);
     free(rows);
     free(patches);
     mm_safetensors_free(file);

@@ -174,7 +174,13 @@ static void test_tensors(void **unused) {
          "token_embedding"},
         {{"logit_scale", 0, "logit_scale", 0, 100, -1},
          MMOOD_ERROR_NUMERIC,
-         "\"logit_scale\" is 100; it is a logarithm"},
+         "\"logit_scale\" is 100; its logarithm is stored, from -80 to 80 (4.6 in trained models): "
+         "if "
+         "the file stores the scale plainly (100 in trained models), replace it by its logarithm, "
+         "4.605, else the file is damaged"},
+        {{"logit_scale", 0, "logit_scale", 0, -100, -1},
+         MMOOD_ERROR_NUMERIC,
+         "the scale itself is never below 0"},
         {{"visual_projection.weight", 0, "visual_projection.weight", 0, 0, MM_DTYPE_I32},
          MMOOD_ERROR_UNSUPPORTED,
          "I32"},

@@ -53,6 +53,8 @@ static const char *model_path(const char *name) {
     return path;
 }
 
+static int fast_texts = 1; /* of the models that golden_open opens */
+
 static mmood_status golden_open(golden *g, const char *name, mmood_precision precision,
                                 int threads) {
     char path[128];
@@ -60,6 +62,7 @@ static mmood_status golden_open(golden *g, const char *name, mmood_precision pre
     *g = (golden){0};
     mmood_model_options options = mmood_model_options_default();
     options.precision = precision;
+    options.fast_texts = fast_texts;
     mmood_status status = mmood_model_open(&g->model, model_path(name), &options, &error);
     if (status == MMOOD_ERROR_UNSUPPORTED && precision == MMOOD_PRECISION_BF16 &&
         !mm_engine_has_bf16())
@@ -93,10 +96,10 @@ static void golden_close(golden *g) {
 
 /* Against the reference: the cosine, and in f32 every element too, which is stricter. */
 static void check_rows(const golden *g, const char *what, const float *rows, const float *expected,
-                       size_t count) {
+                       size_t count, mmood_precision precision) {
     size_t dimension = (size_t)g->info.dimension;
-    int f32 = g->info.precision == MMOOD_PRECISION_F32;
-    double least = f32 ? 0.999999 : g->info.precision == MMOOD_PRECISION_BF16 ? 0.999 : 0.998;
+    int f32 = precision == MMOOD_PRECISION_F32;
+    double least = f32 ? 0.999999 : precision == MMOOD_PRECISION_BF16 ? 0.999 : 0.998;
     for (size_t i = 0; i < count; i++) {
         double dot = 0, a = 0, b = 0, off = 0;
         for (size_t d = 0; d < dimension; d++) {
@@ -124,21 +127,30 @@ static void check_model(const char *name, mmood_precision precision) {
     float *features = malloc(IMAGES * patches * d * sizeof *features);
     assert_ok(mmood_session_embed_texts(rows, &truncated, g.session, g.texts, g.text_count, &error),
               error);
-    check_rows(&g, "text", rows, rows_of(&g, "texts"), g.text_count);
+    check_rows(&g, "text", rows, rows_of(&g, "texts"), g.text_count, g.info.text_precision);
     assert_int_equal(truncated, 1);
     assert_ok(mmood_session_embed_images(rows, g.session, g.crops, IMAGES, &error), error);
-    check_rows(&g, "image", rows, rows_of(&g, "images"), IMAGES);
+    check_rows(&g, "image", rows, rows_of(&g, "images"), IMAGES, g.info.precision);
     assert_ok(mmood_session_embed_patches(rows, features, g.session, g.crops, IMAGES, &error),
               error);
-    check_rows(&g, "image with patches", rows, rows_of(&g, "images"), IMAGES);
+    check_rows(&g, "image with patches", rows, rows_of(&g, "images"), IMAGES, g.info.precision);
     if (rows_of(&g, "patches")) {
         const mm_tensor *expected = mm_safetensors_find(g.file, "patches");
         assert_int_equal(expected->shape[1], patches);
-        check_rows(&g, "patch", features, rows_of(&g, "patches"), IMAGES * patches);
+        check_rows(&g, "patch", features, rows_of(&g, "patches"), IMAGES * patches,
+                   g.info.precision);
     }
     free(rows);
     free(features);
     golden_close(&g);
+}
+
+/* With texts in f32, as by default, and in the precision of the images. */
+static void check_both(const char *name, mmood_precision precision) {
+    fast_texts = 0;
+    check_model(name, precision);
+    fast_texts = 1;
+    check_model(name, precision);
 }
 
 static void test_f32(void **unused) {
@@ -154,7 +166,7 @@ static void test_bf16(void **unused) {
         skip();
     }
     for (int i = 0; i < MODELS; i++)
-        check_model(models[i], MMOOD_PRECISION_BF16);
+        check_both(models[i], MMOOD_PRECISION_BF16);
 }
 
 static void test_int8(void **unused) {
@@ -164,7 +176,7 @@ static void test_int8(void **unused) {
         skip();
     }
     for (int i = 0; i < MODELS; i++)
-        check_model(models[i], MMOOD_PRECISION_INT8);
+        check_both(models[i], MMOOD_PRECISION_INT8);
 }
 
 /* Every image and text alone, by 1 and 3 threads, against all together by 2: the same bits. */

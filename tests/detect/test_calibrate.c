@@ -114,6 +114,122 @@ static void test_fdr(void **unused) {
     assert_non_null(strstr(error.message, "p-value 1"));
 }
 
+/* Flags in a batch of which `small` have the p-value top / (n + 1) and the others have 1. */
+static size_t flagged_of(uint64_t top, uint64_t n, size_t small, size_t count, double rate) {
+    double *p = malloc(count * sizeof *p);
+    unsigned char *flags = malloc(count);
+    mmood_error error = {0};
+    size_t flagged = 0;
+    for (size_t i = 0; i < count; i++)
+        p[i] = i < small ? (double)top / ((double)n + 1) : 1;
+    assert_ok(mmood_fdr_select(flags, p, count, rate, &error), error);
+    for (size_t i = 0; i < count; i++)
+        flagged += flags[i];
+    free(p);
+    free(flags);
+    return flagged;
+}
+
+/* Every p-value of a grid against every bound, at, below and above equality; the expected answer
+ * is from integers: top / (n + 1) <= small / count * a / b. */
+static void check_boundaries(uint64_t n, size_t count, uint64_t a, uint64_t b) {
+    for (size_t small = 1; small < count; small++) {
+        uint64_t equal = small * a * (n + 1) / (count * b); /* rounded down: the last within */
+        for (uint64_t top = equal > 2 ? equal - 2 : 1; top <= equal + 2 && top <= n; top++) {
+            int within = top * count * b <= small * a * (n + 1);
+            size_t flagged = flagged_of(top, n, small, count, (double)a / (double)b);
+            if (flagged != (within ? small : 0))
+                fail_msg("%zu of %zu with p = %llu / %llu at rate %llu / %llu: %zu flagged", small,
+                         count, (unsigned long long)top, (unsigned long long)(n + 1),
+                         (unsigned long long)a, (unsigned long long)b, flagged);
+        }
+    }
+}
+
+static void test_fdr_boundaries(void **unused) {
+    (void)unused;
+    assert_int_equal(flagged_of(7, 99, 7, 10, 0.1), 7); /* in floating point .07 > .7 * .1 */
+    static const uint64_t sizes[] = {19, 49, 59, 99, 199, 316, 999, 4999};
+    static const uint64_t rates[][2] = {{1, 10}, {1, 20}, {1, 5},      {3, 10},
+                                        {1, 3},  {2, 7},  {123, 1000}, {999, 1000}};
+    for (size_t i = 0; i < sizeof sizes / sizeof *sizes; i++)
+        for (size_t k = 0; k < sizeof rates / sizeof *rates; k++)
+            for (size_t count = 2; count <= 30; count += 7)
+                check_boundaries(sizes[i], count, rates[k][0], rates[k][1]);
+    /* calibrations that are as large as the grid may be fine: one step more is above the bound */
+    assert_int_equal(flagged_of(999999, 29999999, 1, 3, 0.1), 1);
+    assert_int_equal(flagged_of(1000000, 29999999, 1, 3, 0.1), 1);
+    assert_int_equal(flagged_of(1000001, 29999999, 1, 3, 0.1), 0);
+    /* numbers that no fraction of that size stands for, and extremes */
+    assert_int_equal(flagged_of(1, 99, 5, 5, nextafter(0.01, 0)), 0);
+    assert_int_equal(flagged_of(1, 99, 5, 5, nextafter(0.01, 1)), 5);
+    assert_int_equal(flagged_of(1, 99, 5, 5, 0), 0);
+    assert_int_equal(flagged_of(0, 99, 5, 5, 0), 5);
+    assert_int_equal(flagged_of(1, 99, 5, 5, 1e-300), 0);
+    double tiny[] = {1e-300, 0x1p-34, 1};
+    unsigned char flags[3];
+    mmood_error error = {0};
+    assert_ok(mmood_fdr_select(flags, tiny, 3, 1e-9, &error), error);
+    assert_true(flags[0] && flags[1] && !flags[2]);
+}
+
+/* Calibrates a detector of 4 ID labels and `outliers` others for a score; 1 and `text` if its
+ * threshold deserves a warning. */
+static int warns(char text[512], mmood_score_kind kind, size_t outliers, const double *scores,
+                 size_t count, double keep) {
+    mmood_detector *detector = made_detector(4, outliers, 8), *calibrated;
+    mmood_calibration_options options = mmood_calibration_options_default();
+    mmood_error error = {0};
+    options.keep = keep;
+    detector->score.kind = kind;
+    assert_false(mm_calibration_warning(text, 512, detector));
+    assert_ok(mmood_detector_calibrate(&calibrated, detector, scores, count, &options, &error),
+              error);
+    int found = mm_calibration_warning(text, 512, calibrated);
+    mmood_detector_free(calibrated);
+    mmood_detector_free(detector);
+    return found;
+}
+
+static void test_warnings(void **unused) {
+    (void)unused;
+    char text[512];
+    double scores[100];
+    for (size_t i = 0; i < 100; i++)
+        scores[i] = 0.25 + (double)i * 0.001;
+    assert_false(warns(text, MMOOD_SCORE_MCM, 2, scores, 100, 0.95));
+    assert_false(warns(text, MMOOD_SCORE_MAX, 2, scores, 30, 0.9));
+    /* all 19 are needed for 0.95: right, but the threshold is the lowest of them */
+    assert_true(warns(text, MMOOD_SCORE_MCM, 2, scores + 1, 19, 0.95));
+    assert_non_null(strstr(text, "no calibration score is below the threshold"));
+    assert_non_null(strstr(text, "below all 19"));
+    /* a seventh of the pictures look like an outlier, and max is 1 / 4 for them */
+    for (size_t i = 0; i < 14; i++)
+        scores[i] = 0.25;
+    static const struct {
+        mmood_score_kind kind;
+        size_t outliers;
+        double factor;
+    } bounded[] = {{MMOOD_SCORE_MAX, 2, 1},        {MMOOD_SCORE_MAX, 0, 1},
+                   {MMOOD_SCORE_MCM, 2, 1},        {MMOOD_SCORE_MM_OOD, 0, 1},
+                   {MMOOD_SCORE_MSP, 0, 1},        {MMOOD_SCORE_GL_MCM, 2, 1.5},
+                   {MMOOD_SCORE_MAX, 2, 1 + 1e-15}};
+    for (size_t k = 0; k < sizeof bounded / sizeof *bounded; k++) {
+        double scaled[100];
+        for (size_t i = 0; i < 100; i++)
+            scaled[i] = scores[i] * bounded[k].factor;
+        assert_true(warns(text, bounded[k].kind, bounded[k].outliers, scaled, 100, 0.9));
+        assert_non_null(strstr(text, "no picture can be flagged"));
+        assert_non_null(strstr(text, mmood_score_name(bounded[k].kind)));
+        assert_false(warns(text, bounded[k].kind, bounded[k].outliers, scaled, 100, 0.8));
+    }
+    /* the same scores of kinds without such a bound are ties */
+    assert_true(warns(text, MMOOD_SCORE_MSP, 2, scores, 100, 0.9));
+    assert_non_null(strstr(text, "14 of the 100 calibration pictures score exactly the threshold"));
+    assert_non_null(strstr(text, "100 reach it instead of 91"));
+    assert_true(warns(text, MMOOD_SCORE_ENERGY, 2, scores, 100, 0.9));
+}
+
 static void test_refusals(void **unused) {
     (void)unused;
     mmood_detector *detector = made_detector(3, 2, 8), *out;
@@ -253,6 +369,7 @@ int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_threshold), cmocka_unit_test(test_promise),
         cmocka_unit_test(test_interval),  cmocka_unit_test(test_fdr),
+        cmocka_unit_test(test_warnings),  cmocka_unit_test(test_fdr_boundaries),
         cmocka_unit_test(test_refusals),  cmocka_unit_test(test_file),
         cmocka_unit_test(test_edited),
     };

@@ -2,6 +2,9 @@
  * the neighbours; and the adaptive memory. */
 #include "test.h"
 
+#include "detect/scorer.h"
+#include "detect/scores.h"
+
 #include "made.h"
 
 #include <stdlib.h>
@@ -105,6 +108,45 @@ static void test_independence(void **unused) {
     mmood_detector_free(detector);
 }
 
+/* Evaluations keep what the patches say and put gl-mcm together themselves: the same bits. */
+static void test_best_patch(void **unused) {
+    (void)unused;
+    mmood_detector *detector = made_detector(7, 130, D);
+    mmood_scorer *scorer;
+    mmood_error error = {0};
+    static double scores[N * 6];
+    mmood_score_settings settings[6]; /* gl-mcm and mcm, each for three settings */
+    static const double temperatures[] = {0, 0.01, 0.37}, lambdas[] = {0.5, 1, 0.3};
+    for (size_t i = 0; i < 6; i++) {
+        settings[i] = mmood_score_settings_default();
+        settings[i].kind = i % 2 ? MMOOD_SCORE_MCM : MMOOD_SCORE_GL_MCM;
+        settings[i].temperature = temperatures[i / 2];
+        settings[i].lambda = lambdas[i / 2];
+    }
+    mmood_scorer_options options = {settings, 6, 0, 2, 0};
+    mmood_results out = {.scores = scores};
+    assert_ok(mmood_scorer_create(&scorer, detector, &options, &error), error);
+    assert_ok(mmood_scorer_run(&out, scorer, pictures, patches, PATCHES, N, &error), error);
+    for (size_t i = 0; i < N; i++)
+        for (size_t k = 0; k < 6; k += 2) {
+            double best;
+            assert_ok(mm_scorer_best_patch(&best, scorer, patches + i * PATCHES * D, PATCHES,
+                                           mmood_score_temperature(&settings[k]), &error),
+                      error);
+            double joined = mm_score_gl_mcm(scores[i * 6 + k + 1], best, settings[k].lambda);
+            assert_memory_equal(&joined, &scores[i * 6 + k], sizeof joined);
+        }
+    float broken[PATCHES * D];
+    double best;
+    memcpy(broken, patches, sizeof broken);
+    broken[2 * D + 3] = NAN;
+    assert_int_equal(mm_scorer_best_patch(&best, scorer, broken, PATCHES, 1, &error),
+                     MMOOD_ERROR_NUMERIC);
+    assert_non_null(strstr(error.message, "patch 2"));
+    mmood_scorer_free(scorer);
+    mmood_detector_free(detector);
+}
+
 static void test_adaptive(void **unused) {
     (void)unused;
     mmood_detector *detector = made_detector(7, 130, D);
@@ -167,9 +209,8 @@ static void test_refusals(void **unused) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_as_alone),
-        cmocka_unit_test(test_independence),
-        cmocka_unit_test(test_adaptive),
+        cmocka_unit_test(test_as_alone),   cmocka_unit_test(test_independence),
+        cmocka_unit_test(test_best_patch), cmocka_unit_test(test_adaptive),
         cmocka_unit_test(test_refusals),
     };
     made_units(pictures, N, D, 5);

@@ -20,10 +20,19 @@
     "\"templates\":[\"a {}\"],\"resample\":\"bicubic\",\"outliers\":3,\"scores\":[\"mcm\"],"       \
     "\"fpr\":\"first\","
 
-static const char *const names[] = {"imagenet10-near", "imagenet20-near", "imagenet1k-near",
-                                    "imagenet1k-far",  "cub200-far",      "cars-far",
-                                    "food101-far",     "pets-far",        "cub100-fine",
-                                    "cars98-fine",     "food50-fine",     "pet18-fine"};
+static const char *const names[] = {"imagenet10-near",
+                                    "imagenet20-near",
+                                    "imagenet1k-near",
+                                    "imagenet1k-far",
+                                    "imagenet1k-far-neglabel",
+                                    "cub200-far",
+                                    "cars-far",
+                                    "food101-far",
+                                    "pets-far",
+                                    "cub100-fine",
+                                    "cars98-fine",
+                                    "food50-fine",
+                                    "pet18-fine"};
 static const char *const drawings[] = {"data/drawings/pie.png", "data/drawings/axe.png"};
 
 enum { NAMES = sizeof names / sizeof *names };
@@ -141,11 +150,12 @@ static void check_shipped(const mm_suite *suite) {
 /* Number of classes and of OOD sets as the papers give them. */
 static void test_shipped(void **state) {
     (void)state;
-    static const size_t classes[NAMES] = {10, 20, 1000, 1000, 200, 196, 101, 37, 100, 98, 50, 18};
-    static const size_t ood_sets[NAMES] = {1, 1, 2, 4, 4, 4, 4, 4, 1, 1, 1, 1};
-    static const size_t ood_classes[NAMES] = {20, 10, 0, 0, 0, 0, 0, 0, 100, 98, 51, 19};
-    static const size_t outliers[NAMES] = {30,  60,  3000, 500, 500, 500,
-                                           500, 500, 500,  500, 500, 500};
+    static const size_t classes[NAMES] = {10,  20, 1000, 1000, 1000, 200, 196,
+                                          101, 37, 100,  98,   50,   18};
+    static const size_t ood_sets[NAMES] = {1, 1, 2, 4, 4, 4, 4, 4, 4, 1, 1, 1, 1};
+    static const size_t ood_classes[NAMES] = {20, 10, 0, 0, 0, 0, 0, 0, 0, 100, 98, 51, 19};
+    static const size_t outliers[NAMES] = {30,  60,  3000, 500, 10000, 500, 500,
+                                           500, 500, 500,  500, 500,   500};
     for (size_t i = 0; i < NAMES; i++) {
         mm_suite suite = load(names[i]);
         assert_string_equal(suite.name, names[i]);
@@ -153,8 +163,9 @@ static void test_shipped(void **state) {
         assert_int_equal(suite.set_count, ood_sets[i] + 1);
         assert_int_equal(suite.sets[1].class_count, ood_classes[i]);
         assert_int_equal(suite.outliers, outliers[i]);
-        assert_int_equal(suite.scores[0], MMOOD_SCORE_MM_OOD);
-        assert_string_equal(suite.templates[0], "a photo of a {}");
+        int words = strcmp(names[i], "imagenet1k-far-neglabel") == 0;
+        assert_int_equal(suite.scores[0], words ? MMOOD_SCORE_NEGLABEL : MMOOD_SCORE_MM_OOD);
+        assert_string_equal(suite.templates[0], words ? "the nice {}" : "a photo of a {}");
         assert_int_equal(suite.resample, MMOOD_FILTER_BILINEAR);
         assert_int_equal(suite.fpr, MM_FPR_NEAREST);
         check_shipped(&suite);
