@@ -2,10 +2,12 @@
 #include "cli/cli.h"
 
 #include <errno.h>
+#include <poll.h>
 #include <signal.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
+#include <unistd.h>
 
 static const struct {
     const char *name;
@@ -56,9 +58,19 @@ int cli_fail(const mmood_error *error) {
     return error->status == MMOOD_ERROR_ARGUMENT ? EXIT_USAGE : EXIT_FATAL;
 }
 
+/* 1 if standard output is a pipe or a socket whose reader went away, as "| head" does. */
+static int reader_is_gone(void) {
+    struct pollfd out = {.fd = STDOUT_FILENO, .events = POLLOUT};
+    return poll(&out, 1, 0) == 1 && (out.revents & (POLLERR | POLLHUP));
+}
+
 int cli_finish(int code) {
     if (fflush(stdout) == 0 && !ferror(stdout))
         return code;
+    if (reader_is_gone()) { /* end as other tools do: quietly, by the signal */
+        signal(SIGPIPE, SIG_DFL);
+        raise(SIGPIPE);
+    }
     cli_error("the results could not be written to standard output: %s", strerror(errno));
     return EXIT_FATAL;
 }
@@ -76,8 +88,7 @@ static void print_help(FILE *to) {
 }
 
 int main(int argc, char **argv) {
-    signal(SIGPIPE,
-           SIG_IGN); /* a reader that went away is a failed write, which cli_finish reports */
+    signal(SIGPIPE, SIG_IGN); /* sockets fail too; cli_finish tells standard output from them */
     if (argc < 2) {
         print_help(stderr);
         return EXIT_USAGE;

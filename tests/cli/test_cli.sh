@@ -360,13 +360,17 @@ if [ -e /dev/full ]; then
     [ $? = 1 ] || fail "exit code for a full disk"
     says err "standard output"
 fi
-(
-    sleep 1
-    "$mmood" tokenize -m $real cat 2>"$work/err"
-    echo $? >"$work/code"
-) | true
-checks=$((checks + 1))
-[ "$(cat "$work/code")" = 1 ] || fail "exit code $(cat "$work/code") when nobody reads"
-says err "standard output"
+# a reader that went away: quiet, and ended by SIGPIPE as other tools are
+for words in "tokenize -m $real cat" "score $work/d.mmood $pictures/rgb.png --quiet"; do
+    (
+        sleep 1
+        # shellcheck disable=SC2086
+        "$mmood" $words 2>"$work/err"
+        echo $? >"$work/code"
+    ) | true
+    checks=$((checks + 2))
+    [ "$(cat "$work/code")" = 141 ] || fail "exit code $(cat "$work/code") when nobody reads"
+    [ ! -s "$work/err" ] || fail "words on standard error when nobody reads"
+done
 
 finish
