@@ -1,5 +1,6 @@
 /* cmd_score.c - mmood score: verdicts on pictures. */
 #include "cli/detectors.h"
+#include "cli/output.h"
 #include "cli/verdicts.h"
 
 #include "eval/paths.h"
@@ -217,6 +218,9 @@ static int run(const settings *set, int format, const char *path, const mm_path_
                      .paths = paths,
                      .writer = {.format = (verdict_format)format,
                                 .detector = opened.detector,
+                                .path_width = verdict_path_width(paths->items, paths->count,
+                                                                 output_columns()),
+                                .dots = output_is_utf8() ? "\xe2\x80\xa6" : "...",
                                 .info = opened.info,
                                 .scores = &scores,
                                 .fdr = set->fdr}};

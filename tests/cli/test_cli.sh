@@ -259,6 +259,22 @@ if [ "$(id -u)" != 0 ]; then
     says out 'closed","verdict":null'
     chmod 700 "$loop/closed"
 fi
+# a long path loses its beginning, with a sign; on a terminal it has a third of the columns
+long="$work/folder-of-pictures/a-picture-with-a-long-name.png"
+mkdir "$work/folder-of-pictures"
+cp $pictures/rgb.png "$long"
+expect 0 env LC_ALL=C "$mmood" score "$work/d.mmood" "$long"
+says out "  ...es/a-picture-with-a-long-name.png  "
+expect 0 env LC_ALL=C.UTF-8 "$mmood" score "$work/d.mmood" "$long"
+says out "  $(printf '\342\200\246')ures/a-picture-with-a-long-name.png  "
+expect 0 "$mmood" score "$work/d.mmood" data/image/rgb.png
+says out "  data/image/rgb.png                    looks"
+if command -v script >/dev/null; then
+    for case in "60 ...h-a-long-name.png  looks" "90 ...icture-with-a-long-name.png  looks" "600 $long  looks"; do
+        expect 0 script -qec "stty cols ${case%% *}; LC_ALL=C '$mmood' score '$work/d.mmood' '$long'" /dev/null
+        says out "  ${case#* }"
+    done
+fi
 mkdir "$work/nothing"
 expect 1 "$mmood" score "$work/d.mmood" "$work/nothing"
 says err "no picture"
