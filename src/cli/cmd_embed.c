@@ -1,5 +1,5 @@
 /* cmd_embed.c - mmood embed: embeddings of pictures or texts to a safetensors file. */
-#include "cli/options.h"
+#include "cli/detectors.h"
 #include "cli/output.h"
 #include "eval/paths.h"
 #include "eval/pipeline.h"
@@ -242,8 +242,7 @@ int cmd_embed(int argc, char **argv) {
         cli_error(inputs.failed ? "no memory for the list of inputs" : "there is nothing to embed");
     else
         code = run(&common, &inputs, images, out);
-    if (inputs.hidden)
-        cli_note(common_talk(&common), "%zu hidden files and folders skipped", inputs.hidden);
+    note_skips(&inputs.skips, common_talk(&common));
     mm_path_list_free(&inputs);
     return code;
 }

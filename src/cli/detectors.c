@@ -39,11 +39,18 @@ int detector_open(opened_detector *out, const char *path, const common_options *
     return EXIT_DONE;
 }
 
+void note_skips(const mm_path_skips *skips, cli_talk talk) {
+    if (skips->hidden)
+        cli_note(talk, "%zu hidden files and folders skipped", skips->hidden);
+    if (skips->others)
+        cli_note(talk, "%zu %s skipped: not pictures by name or content", skips->others,
+                 skips->others == 1 ? "file" : "files");
+}
+
 int collect_pictures(mm_path_list *out, char *const *arguments, int count, cli_talk talk) {
     for (int i = 0; i < count; i++)
         mm_path_list_add(out, arguments[i]);
-    if (out->hidden)
-        cli_note(talk, "%zu hidden files and folders skipped", out->hidden);
+    note_skips(&out->skips, talk);
     if (out->failed)
         cli_error("no memory for the list of pictures");
     else if (out->count == 0)

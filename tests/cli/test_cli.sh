@@ -275,6 +275,30 @@ if command -v script >/dev/null; then
         says out "  ${case#* }"
     done
 fi
+# what is no picture by name and content is left out of a folder, but not of the command line
+mixed="$work/mixed"
+mkdir -p "$mixed/inner"
+cp $pictures/rgb.png "$mixed/a.PNG"
+cp $pictures/rgb.png "$mixed/inner/no-suffix"
+for name in Thumbs.db notes.txt inner/a.json a.xmp README.md labels.csv BMW no.suffix; do
+    echo "BMW 3" >"$mixed/$name"
+done
+mkfifo "$mixed/pipe"
+expect 0 "$mmood" score "$work/d.mmood" "$mixed" --format json
+lines out 2
+says err "9 files skipped: not pictures"
+expect 3 "$mmood" score "$work/d.mmood" "$mixed" "$mixed/notes.txt" --format json
+lines out 3
+says out 'notes.txt","verdict":null'
+cp $pictures/html_as.jpg "$mixed/broken.jpg"
+echo "II*" >"$mixed/scan.TIF"
+expect 3 "$mmood" score "$work/d.mmood" "$mixed" --format json
+lines out 4
+rm "$mixed/broken.jpg" "$mixed/scan.TIF"
+expect 0 "$mmood" embed -m $model --images "$mixed" -o "$work/mixed.safetensors"
+says err "9 files skipped: not pictures"
+expect 1 "$mmood" score "$work/d.mmood" "$here/cli"
+says err "no picture found"
 mkdir "$work/nothing"
 expect 1 "$mmood" score "$work/d.mmood" "$work/nothing"
 says err "no picture"
