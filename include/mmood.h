@@ -396,7 +396,8 @@ MMOOD_API double mmood_score_temperature(const mmood_score_settings *settings);
  * all kinds can be walked from 0. */
 MMOOD_API const char *mmood_score_name(mmood_score_kind kind);
 
-/* The kind with that name ("eoe" is mm-ood); ARGUMENT with the list of names otherwise. */
+/* The kind with that name in any case of letters ("eoe" is mm-ood); ARGUMENT with the list of names
+ * otherwise. */
 MMOOD_API mmood_status mmood_score_parse(mmood_score_kind *out, const char *name,
                                          mmood_error *error);
 

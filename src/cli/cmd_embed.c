@@ -209,6 +209,9 @@ static int run(const common_options *common, const mm_path_list *inputs, int are
 }
 
 int cmd_embed(int argc, char **argv) {
+    static const char *const others[] = {".npy",   ".npz",     ".csv", ".tsv", ".json",
+                                         ".jsonl", ".txt",     ".pt",  ".pth", ".bin",
+                                         ".pkl",   ".parquet", ".h5",  NULL};
     common_options common = common_options_default();
     const char *texts = NULL, *out = NULL;
     int images = 0, count, code = EXIT_USAGE;
@@ -234,6 +237,10 @@ int cmd_embed(int argc, char **argv) {
             "embed needs either --images and at least one picture, or --texts FILE; and -o FILE");
         return EXIT_USAGE;
     }
+    if (!option_writes(out, "a safetensors file", others,
+                       "name it OUT.safetensors; in Python, safetensors.numpy.load_file(...)"
+                       "[\"embeddings\"] is the array"))
+        return EXIT_USAGE;
     for (int i = 0; i < count; i++)
         mm_path_list_add(&inputs, argv[i]);
     if (texts && !mm_path_list_read(&inputs, texts))

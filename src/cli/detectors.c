@@ -24,14 +24,16 @@ int detector_open(opened_detector *out, const char *path, const common_options *
     if (place == stored && !mm_file_exists(stored) && getenv("MMOOD_MODEL"))
         place = NULL;
     int code = common_open_model(&out->model, &out->session, place, common);
-    free(here);
     if (code != EXIT_DONE) {
-        if (!common->model)
+        const char *tried = place ? place : getenv("MMOOD_MODEL");
+        if (!common->model && !mm_file_exists(tried))
             cli_note(common_talk(common),
                      "the detector was built with the model in \"%s\"; -m gives another place",
                      out->info.model_path);
+        free(here);
         return code == EXIT_USAGE ? code : EXIT_FATAL;
     }
+    free(here);
     if (mmood_detector_check_model(out->detector, out->model, &error) != MMOOD_OK)
         return cli_fail(&error);
     mmood_model_describe(out->model, &model);

@@ -24,7 +24,7 @@ static const struct {
     {"build", cmd_build, "make a detector from ID labels and outlier labels"},
     {"calibrate", cmd_calibrate, "set a threshold from in-distribution pictures"},
     {"score", cmd_score, "judge pictures with a detector"},
-    {"eval", cmd_eval, "FPR95, AUROC and AUPR from a table of scores"},
+    {"eval", cmd_eval, "AUROC, AUPR and FPR95 over folders of pictures, a suite or a table"},
     {"bench", cmd_bench, "how many pictures a second this machine judges"},
 #ifdef MMOOD_SERVE
     {"serve", cmd_serve, "judge pictures over HTTP"},

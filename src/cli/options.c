@@ -11,6 +11,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
 
 static const option *find_option(const option *table, const char *argument, const char **value) {
     *value = NULL;
@@ -156,6 +157,18 @@ int option_in_range(const char *option_name, double value, double low, double hi
         return 1;
     cli_error("option --%s: %.10g is not from %g to %g", option_name, value, low, high);
     return 0;
+}
+
+int option_writes(const char *path, const char *format, const char *const *others,
+                  const char *advice) {
+    const char *dot = strrchr(path, '.');
+    for (size_t i = 0; dot && others[i]; i++)
+        if (strcasecmp(dot, others[i]) == 0) {
+            cli_error("option --output: \"%s\" is not named as %s, which it would be; %s", path,
+                      format, advice);
+            return 0;
+        }
+    return 1;
 }
 
 int common_image_options(mmood_image_options *out, const common_options *common) {

@@ -12,6 +12,7 @@ pictures=data/image
 expect 2 "$mmood"
 expect 0 "$mmood" --help
 says out "usage: mmood COMMAND"
+says out "over folders of pictures"
 expect 0 "$mmood" --version
 says out "mmood 0."
 expect 2 "$mmood" nonsense
@@ -136,6 +137,10 @@ says out '"embeddings":{"dtype":"F32","shape":[2,32]'
 says out '"ids":{"dtype":"I64","shape":[2]'
 expect 1 "$mmood" embed -m $model --images $pictures/trunc.jpg -o "$work/none.safetensors"
 expect 2 "$mmood" embed -m $model -o "$work/none.safetensors"
+expect 2 "$mmood" embed -m $model --images $pictures/rgb.png -o "$work/none.NPY"
+says err "name it OUT.safetensors"
+expect 2 "$mmood" preprocess -m $model $pictures/rgb.png -o "$work/none.png"
+says err "name it OUT.ppm"
 expect 2 "$mmood" embed -m $model --images --texts "$work/texts.txt" -o "$work/none.safetensors"
 expect 0 "$mmood" embed -m $model --images $pictures/rgb.png $pictures/gray.png $pictures/palette.png \
     --threads 1 -o "$work/one.safetensors"
@@ -169,7 +174,23 @@ expect 0 "$mmood" build -m $model --id "$work/id.txt" --score energy --temperatu
     --template "a {}" --template "the {}" --quiet -o "$work/e.mmood"
 lacks err mmood
 expect 2 "$mmood" build -m $model --id "$work/id.txt" --score best -o "$work/x.mmood"
-says err "mm-ood, mcm, max-logit"
+says err "mm-ood (or eoe), mcm, max-logit"
+expect 0 "$mmood" build -m $model --id "$work/id.txt" --score MCM -o "$work/x.mmood"
+says err "score mcm"
+expect 0 "$mmood" build -m $model --id "$work/id.txt" --score EOE -o "$work/x.mmood"
+says err "score mm-ood"
+expect 0 "$mmood" build -m $model --id "$work/id.txt" --score energy --beta 0.9 --lambda 9 --groups 7 --seed 1 \
+    -o "$work/x.mmood"
+for option in beta lambda groups seed; do
+    says err "--$option does not change energy"
+done
+expect 0 "$mmood" build -m $model --id "$work/id.txt" --beta 0.9 -o "$work/x.mmood"
+lacks err "does not change"
+rm "$work/x.mmood"
+for temperature in 0 -1 0.00001; do
+    expect 2 "$mmood" build -m $model --id "$work/id.txt" --temperature=$temperature -o "$work/x.mmood"
+    says err "expected 0.0001 or more"
+done
 expect 2 "$mmood" build -m $model --id "$work/id.txt" --beta nan -o "$work/x.mmood"
 expect 2 "$mmood" build -m $model --id "$work/id.txt" --beta=-1 -o "$work/x.mmood"
 expect 2 "$mmood" build -m $model --id "$work/id.txt" --template "a cat" -o "$work/x.mmood"
@@ -305,8 +326,12 @@ says err "no picture"
 printf 'data/image/rgb.png\0data/image/gray.png\0' |
     "$mmood" score "$work/d.mmood" - --format csv >"$work/out" 2>"$work/err" || fail "paths on stdin"
 lines out 3
-expect 0 "$mmood" score "$work/d.mmood" $pictures/rgb.png
+expect 0 "$mmood" score "$work/d.mmood" $pictures/rgb.png --threads 0
 says out "verdict"
+expect 2 "$mmood" score "$work/d.mmood" $pictures/rgb.png --precision fp16
+lacks err "-m gives another place"
+(cd "$work" && "$mmood" score d.mmood "$here/$pictures/rgb.png") >"$work/out" 2>"$work/err"
+says err "-m gives another place"
 expect 2 "$mmood" score "$work/d.mmood" $pictures/rgb.png --format yaml
 expect 2 "$mmood" score "$work/d.mmood" $pictures/rgb.png --scores best
 expect 2 "$mmood" score "$work/d.mmood" $pictures/rgb.png --batch 0
