@@ -14,6 +14,10 @@ int detector_open(opened_detector *out, const char *path, const common_options *
     *out = (opened_detector){0};
     if (!common_image_options(&out->image, common))
         return EXIT_USAGE;
+    if (mm_is_directory(path)) {
+        cli_error("%s is a directory, not a detector; the detector file comes first", path);
+        return EXIT_FATAL;
+    }
     if (mmood_detector_open(&out->detector, path, &error) != MMOOD_OK)
         return cli_fail(&error);
     mmood_detector_describe(out->detector, &out->info);

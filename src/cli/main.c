@@ -1,5 +1,6 @@
 /* main.c - the program: one table of commands, each in a file of its own. */
 #include "cli/cli.h"
+#include "cli/similar.h"
 
 #include <errno.h>
 #include <poll.h>
@@ -81,10 +82,34 @@ static void print_help(FILE *to) {
           to);
     for (size_t i = 0; i < COMMANDS; i++)
         fprintf(to, "  %-12s %s\n", commands[i].name, commands[i].summary);
-    fputs("\n\"mmood COMMAND --help\" tells more. Exit codes: 0 all done; 1 nothing useful "
+    fputs("\n\"mmood help COMMAND\" tells more. Exit codes: 0 all done; 1 nothing useful "
           "produced;\n"
           "2 wrong usage; 3 some inputs failed, the rest is done.\n",
           to);
+}
+
+/* The command of that name; NULL after a message. */
+static cli_command *find_command(const char *name) {
+    similar near = {.word = name};
+    for (size_t i = 0; i < COMMANDS; i++) {
+        if (strcmp(name, commands[i].name) == 0)
+            return commands[i].run;
+        similar_offer(&near, commands[i].name);
+    }
+    if (near.best)
+        cli_error("there is no command \"%s\"; did you mean \"%s\"? \"mmood --help\" lists all",
+                  name, near.best);
+    else
+        cli_error("there is no command \"%s\"; \"mmood --help\" lists them", name);
+    return NULL;
+}
+
+/* "mmood help COMMAND" is "mmood COMMAND --help". */
+static int help_on(char *name) {
+    char option[] = "--help";
+    char *arguments[] = {name, option, NULL};
+    cli_command *run = find_command(name);
+    return run ? cli_finish(run(2, arguments)) : EXIT_USAGE;
 }
 
 int main(int argc, char **argv) {
@@ -93,6 +118,8 @@ int main(int argc, char **argv) {
         print_help(stderr);
         return EXIT_USAGE;
     }
+    if (strcmp(argv[1], "help") == 0 && argc > 2)
+        return help_on(argv[2]);
     if (strcmp(argv[1], "--help") == 0 || strcmp(argv[1], "-h") == 0 ||
         strcmp(argv[1], "help") == 0) {
         print_help(stdout);
@@ -102,9 +129,6 @@ int main(int argc, char **argv) {
         printf("mmood %s\n", mmood_version());
         return cli_finish(EXIT_DONE);
     }
-    for (size_t i = 0; i < COMMANDS; i++)
-        if (strcmp(argv[1], commands[i].name) == 0)
-            return cli_finish(commands[i].run(argc - 1, argv + 1));
-    cli_error("there is no command \"%s\"; \"mmood --help\" lists them", argv[1]);
-    return EXIT_USAGE;
+    cli_command *run = find_command(argv[1]);
+    return run ? cli_finish(run(argc - 1, argv + 1)) : EXIT_USAGE;
 }

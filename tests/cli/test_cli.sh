@@ -17,6 +17,21 @@ expect 0 "$mmood" --version
 says out "mmood 0."
 expect 2 "$mmood" nonsense
 says err "nonsense"
+lacks err "did you mean"
+expect 2 "$mmood" scroe
+says err 'did you mean "score"?'
+expect 0 "$mmood" help build
+says out "usage: mmood build"
+expect 2 "$mmood" help biuld
+says err 'did you mean "build"?'
+expect 2 "$mmood" build --outlier x
+says err "did you mean --outliers?"
+expect 2 "$mmood" score --formta=json
+says err "did you mean --format?"
+expect 2 "$mmood" calibrate d x --keep 95
+says err "did you mean 0.95?"
+expect 2 "$mmood" score d x --fdr 5
+says err "did you mean 0.05?"
 for command in inspect tokenize preprocess embed labels envision build score eval; do
     expect 0 "$mmood" $command --help
     says out "usage: mmood $command"
@@ -336,6 +351,11 @@ expect 2 "$mmood" score "$work/d.mmood" $pictures/rgb.png --format yaml
 expect 2 "$mmood" score "$work/d.mmood" $pictures/rgb.png --scores best
 expect 2 "$mmood" score "$work/d.mmood" $pictures/rgb.png --batch 0
 expect 1 "$mmood" score $pictures/ok.jpg $pictures/rgb.png
+says err "ok.jpg: not a detector but a JPEG picture"
+expect 1 "$mmood" score "$work/food.txt" $pictures/rgb.png
+says err "food.txt: not a detector but a text file"
+expect 1 "$mmood" score $pictures "$work/d.mmood"
+says err "$pictures is a directory, not a detector; the detector file comes first"
 expect 1 "$mmood" score "$work/d.mmood" -m golden/f16 $pictures/rgb.png
 says err "another model"
 expect 0 "$mmood" score "$work/e.mmood" $pictures/rgb.png --format json
