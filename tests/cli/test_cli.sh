@@ -140,6 +140,14 @@ expect 1 "$mmood" labels check $pictures/ok.jpg
 says err "a JPEG picture"
 expect 1 "$mmood" labels check "$work/absent.txt"
 expect 2 "$mmood" labels list "$work/labels.txt"
+printf 'nc: 2\nnames:\n  0: pizza\n  1: sushi\n' >"$work/data.yaml"
+expect 0 "$mmood" labels check "$work/data.yaml"
+says out 'line 2: format: read as YAML'
+says out "2 labels"
+printf 'name,id\npizza,1\n' >"$work/labels.csv"
+expect 0 "$mmood" labels check "$work/labels.csv"
+says out 'line 1: format: read as a table'
+says out "1 labels"
 
 # ---- embed
 printf 'a photo of a cat\ndog\n' >"$work/texts.txt"
