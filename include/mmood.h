@@ -323,8 +323,9 @@ typedef enum mmood_finding_kind {
     MMOOD_FINDING_ENTITY,    /* an HTML entity such as &amp;, turned into its character */
     MMOOD_FINDING_LONG,      /* so long that a model with 77 tokens may cut it */
     MMOOD_FINDING_NON_LATIN, /* letters that an English CLIP model has hardly seen */
-    MMOOD_FINDING_TWIN /* differs from an earlier label only by case, spaces or how accents are
-                          written, so both have one embedding; both are kept */
+    MMOOD_FINDING_TWIN,  /* differs from an earlier label only by case, spaces or how accents are
+                            written, so both have one embedding; both are kept */
+    MMOOD_FINDING_FORMAT /* YAML, a table or a configuration, of which only the labels are read */
 } mmood_finding_kind;
 
 /* Something worth telling about one label. Strings are owned by the labels. */
@@ -335,10 +336,12 @@ typedef struct mmood_finding {
 } mmood_finding;
 
 /* Reads labels: UTF-8 text, one a line ("#" begins no comment); or JSON: a list of strings, an
- * object whose values are lists of strings or strings (their keys become sources), or a
- * "mmood-outliers/1" document. Labels are trimmed, HTML entities replaced, blanks and duplicates
- * dropped, each with a finding (100,000 of them at most). FORMAT if it is none of these or no label
- * is left, LIMIT over 64 MB, 10 million labels or 4,096 bytes in one. Any thread. */
+ * object whose values are lists of strings or strings (their keys become sources), a
+ * configuration with "id2label", or a "mmood-outliers/1" document; or the "names" of YAML; or a CSV
+ * table whose first line names a column of labels. Labels are trimmed, HTML entities replaced,
+ * blanks and duplicates dropped, each with a finding (100,000 of them at most). FORMAT if it is
+ * none of these or no label is left, LIMIT over 64 MB, 10 million labels or 4,096 bytes in one. Any
+ * thread. */
 MMOOD_API mmood_status mmood_labels_parse(mmood_labels **out, const void *data, size_t size,
                                           mmood_error *error);
 
@@ -402,7 +405,8 @@ MMOOD_API double mmood_score_temperature(const mmood_score_settings *settings);
  * all kinds can be walked from 0. */
 MMOOD_API const char *mmood_score_name(mmood_score_kind kind);
 
-/* The kind with that name ("eoe" is mm-ood); ARGUMENT with the list of names otherwise. */
+/* The kind with that name in any case of letters ("eoe" is mm-ood); ARGUMENT with the list of names
+ * otherwise. */
 MMOOD_API mmood_status mmood_score_parse(mmood_score_kind *out, const char *name,
                                          mmood_error *error);
 

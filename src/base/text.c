@@ -110,23 +110,59 @@ static int is_control(utf8proc_int32_t code) {
     return code < 0x20 || (code >= 0x7f && code < 0xa0);
 }
 
+/* What stands in a table for the bytes at `p`. */
+typedef struct cell {
+    size_t size;    /* bytes */
+    size_t columns; /* 0 for a mark on the character before */
+    int shown;      /* 0: a question mark is */
+} cell;
+
+static cell cell_at(const char *p) {
+    utf8proc_int32_t code = 0;
+    size_t n = character(p);
+    if (n)
+        utf8proc_iterate((const utf8proc_uint8_t *)p, (utf8proc_ssize_t)n, &code);
+    if (n == 0 || is_control(code))
+        return (cell){n ? n : 1, 1, 0};
+    int wide = utf8proc_charwidth(code);
+    return (cell){n, wide > 0 ? (size_t)wide : 0, 1};
+}
+
 void mm_table_text(mm_buffer *out, const char *text, size_t width) {
     size_t used = 0;
     for (const char *p = text; *p && used < width;) {
-        utf8proc_int32_t code = 0;
-        size_t n = character(p);
-        if (n)
-            utf8proc_iterate((const utf8proc_uint8_t *)p, (utf8proc_ssize_t)n, &code);
-        int wide = n ? utf8proc_charwidth(code) : 1;
-        if (used + (size_t)(wide > 0 ? wide : 0) > width)
+        cell c = cell_at(p);
+        if (used + c.columns > width)
             break;
-        if (n == 0 || is_control(code))
-            mm_buffer_puts(out, "?");
+        if (c.shown)
+            mm_buffer_append(out, p, c.size);
         else
-            mm_buffer_append(out, p, n);
-        used += n == 0 || is_control(code) ? 1 : (size_t)wide;
-        p += n ? n : 1;
+            mm_buffer_puts(out, "?");
+        used += c.columns;
+        p += c.size;
     }
     while (used++ < width)
         mm_buffer_puts(out, " ");
+}
+
+size_t mm_table_width(const char *text) {
+    size_t columns = 0;
+    while (*text) {
+        cell c = cell_at(text);
+        columns += c.columns;
+        text += c.size;
+    }
+    return columns;
+}
+
+size_t mm_table_skip(const char *text, size_t columns) {
+    const char *p = text;
+    for (size_t skipped = 0; *p && skipped < columns;) {
+        cell c = cell_at(p);
+        skipped += c.columns;
+        p += c.size;
+    }
+    while (*p && cell_at(p).columns == 0)
+        p += cell_at(p).size; /* marks belong to what was skipped */
+    return (size_t)(p - text);
 }

@@ -27,4 +27,8 @@ void mm_base64(mm_buffer *out, const void *data, size_t size);
  * filled up with spaces. */
 void mm_table_text(mm_buffer *out, const char *text, size_t width);
 
+/* The columns that it takes there, and the bytes of its beginning that take at least `columns`. */
+size_t mm_table_width(const char *text);
+size_t mm_table_skip(const char *text, size_t columns);
+
 #endif

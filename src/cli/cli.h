@@ -21,7 +21,8 @@ void cli_note(cli_talk talk, const char *format, ...) __attribute__((format(prin
 /* Prints the error and returns EXIT_FATAL, or EXIT_USAGE for a wrong argument. */
 int cli_fail(const mmood_error *error);
 
-/* Flushes stdout; EXIT_FATAL with a message if anything could not be written, else `code`. */
+/* Flushes stdout; EXIT_FATAL with a message if anything could not be written, else `code`. If the
+ * reader of stdout went away, the process ends here by SIGPIPE. */
 int cli_finish(int code);
 
 /* A command. argv[0] is its name. */

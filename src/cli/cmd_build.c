@@ -4,6 +4,7 @@
 #include "base/buffer.h"
 #include "detect/templates.h"
 
+#include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 
@@ -20,7 +21,7 @@ typedef struct settings {
     option_list outliers;
     option_list templates;
     const char *score;
-    double beta;
+    double beta; /* NaN, here and below: the default; of counts -1 */
     double temperature;
     double lambda;
     double max_similarity;
@@ -165,18 +166,52 @@ static int build(const settings *s, const mmood_detector_options *options, const
     return code;
 }
 
+/* Tells of an option that changes only further scores, not the detector's own. */
+static void note_unused(const char *option_name, const char *users, mmood_score_kind kind,
+                        cli_talk talk) {
+    cli_note(talk,
+             "--%s does not change %s: it is for %s, also as a further score (score --scores)",
+             option_name, mmood_score_name(kind), users);
+}
+
+/* The score that the options ask for; 0 after a message. */
+static int set_score(mmood_score_settings *out, const settings *s) {
+    mmood_error error;
+    cli_talk talk = common_talk(&s->common);
+    if (s->score && mmood_score_parse(&out->kind, s->score, &error) != MMOOD_OK) {
+        cli_error("option --score: %s", error.message);
+        return 0;
+    }
+    if (!isnan(s->temperature) && s->temperature < 1e-4) {
+        cli_error("option --temperature: %g is too small, expected 0.0001 or more; without the "
+                  "option it is the score's own",
+                  s->temperature);
+        return 0;
+    }
+    out->temperature = isnan(s->temperature) ? 0 : s->temperature;
+    out->beta = isnan(s->beta) ? out->beta : s->beta;
+    out->lambda = isnan(s->lambda) ? out->lambda : s->lambda;
+    out->groups = s->groups < 0 ? out->groups : (uint32_t)s->groups;
+    out->seed = s->seed < 0 ? out->seed : (uint32_t)s->seed;
+    int grouped = out->kind == MMOOD_SCORE_NEGLABEL || out->kind == MMOOD_SCORE_CSP;
+    if (!isnan(s->beta) && out->kind != MMOOD_SCORE_MM_OOD)
+        note_unused("beta", "mm-ood", out->kind, talk);
+    if (!isnan(s->lambda) && out->kind != MMOOD_SCORE_GL_MCM)
+        note_unused("lambda", "gl-mcm", out->kind, talk);
+    if (s->groups >= 0 && !grouped)
+        note_unused("groups", "neglabel and csp", out->kind, talk);
+    if (s->seed >= 0 && !grouped)
+        note_unused("seed", "neglabel and csp", out->kind, talk);
+    return 1;
+}
+
 static int run(const settings *s) {
     mmood_error error;
     mmood_detector_options options = mmood_detector_options_default();
     options.templates = s->templates.items;
     options.template_count = s->templates.count;
-    options.score.temperature = s->temperature;
-    options.score.beta = s->beta;
-    options.score.lambda = s->lambda;
-    options.score.groups = (uint32_t)s->groups;
-    options.score.seed = (uint32_t)s->seed;
-    if (s->score && mmood_score_parse(&options.score.kind, s->score, &error) != MMOOD_OK)
-        return cli_fail(&error);
+    if (!set_score(&options.score, s))
+        return EXIT_USAGE;
     mmood_labels *id;
     mmood_labels **outliers = calloc(s->outliers.count + 1, sizeof *outliers);
     if (!outliers) {
@@ -200,10 +235,12 @@ static int run(const settings *s) {
 
 int cmd_build(int argc, char **argv) {
     settings s = {.common = common_options_default(),
-                  .beta = mmood_score_settings_default().beta,
-                  .lambda = mmood_score_settings_default().lambda,
+                  .beta = NAN,
+                  .temperature = NAN,
+                  .lambda = NAN,
                   .max_similarity = 1,
-                  .groups = (int)mmood_score_settings_default().groups};
+                  .groups = -1,
+                  .seed = -1};
     int count;
     const option table[] = {
         OPTION_MODEL(s.common),
@@ -212,10 +249,12 @@ int cmd_build(int argc, char **argv) {
         {"max-similarity", 0, OPTION_NUMBER, &s.max_similarity, "S",
          "drop outlier labels whose text has a cosine over S to an ID label's; default 1: none"},
         {"score", 0, OPTION_TEXT, &s.score, "NAME",
-         "mm-ood (default), mcm, max-logit, energy, msp, sum, energy-diff, max-logit-diff, max, "
+         "mm-ood (default; eoe is the same), mcm, max-logit, energy, msp, sum, energy-diff, "
+         "max-logit-diff, max, "
          "neglabel, gl-mcm or csp"},
         {"beta", 0, OPTION_NUMBER, &s.beta, "B", "weight of outliers in mm-ood; default 0.25"},
-        {"temperature", 0, OPTION_NUMBER, &s.temperature, "T", "default: the score's own"},
+        {"temperature", 0, OPTION_NUMBER, &s.temperature, "T",
+         "0.0001 or more; default: the score's own"},
         {"lambda", 0, OPTION_NUMBER, &s.lambda, "L", "weight of patches in gl-mcm; default 0.5"},
         {"groups", 0, OPTION_COUNT, &s.groups, "G",
          "groups of outliers in neglabel and csp; default 100"},

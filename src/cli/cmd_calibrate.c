@@ -211,7 +211,11 @@ int cmd_calibrate(int argc, char **argv) {
         return EXIT_USAGE;
     }
     if (!(s.keep > 0 && s.keep < 1)) {
-        cli_error("option --keep: %g is not above 0 and below 1", s.keep);
+        if (s.keep > 1 && s.keep < 100)
+            cli_error("option --keep: %g is not above 0 and below 1; did you mean %g?", s.keep,
+                      s.keep / 100);
+        else
+            cli_error("option --keep: %g is not above 0 and below 1", s.keep);
         return EXIT_USAGE;
     }
     mm_path_list paths = {0};

@@ -1,5 +1,5 @@
 /* cmd_embed.c - mmood embed: embeddings of pictures or texts to a safetensors file. */
-#include "cli/options.h"
+#include "cli/detectors.h"
 #include "cli/output.h"
 #include "eval/paths.h"
 #include "eval/pipeline.h"
@@ -209,6 +209,9 @@ static int run(const common_options *common, const mm_path_list *inputs, int are
 }
 
 int cmd_embed(int argc, char **argv) {
+    static const char *const others[] = {".npy",   ".npz",     ".csv", ".tsv", ".json",
+                                         ".jsonl", ".txt",     ".pt",  ".pth", ".bin",
+                                         ".pkl",   ".parquet", ".h5",  NULL};
     common_options common = common_options_default();
     const char *texts = NULL, *out = NULL;
     int images = 0, count, code = EXIT_USAGE;
@@ -234,6 +237,10 @@ int cmd_embed(int argc, char **argv) {
             "embed needs either --images and at least one picture, or --texts FILE; and -o FILE");
         return EXIT_USAGE;
     }
+    if (!option_writes(out, "a safetensors file", others,
+                       "name it OUT.safetensors; in Python, safetensors.numpy.load_file(...)"
+                       "[\"embeddings\"] is the array"))
+        return EXIT_USAGE;
     for (int i = 0; i < count; i++)
         mm_path_list_add(&inputs, argv[i]);
     if (texts && !mm_path_list_read(&inputs, texts))
@@ -242,8 +249,7 @@ int cmd_embed(int argc, char **argv) {
         cli_error(inputs.failed ? "no memory for the list of inputs" : "there is nothing to embed");
     else
         code = run(&common, &inputs, images, out);
-    if (inputs.hidden)
-        cli_note(common_talk(&common), "%zu hidden files and folders skipped", inputs.hidden);
+    note_skips(&inputs.skips, common_talk(&common));
     mm_path_list_free(&inputs);
     return code;
 }

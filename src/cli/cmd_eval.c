@@ -110,7 +110,7 @@ static int load_names(mm_name_map *out, const char *path) {
 static int read_sets(mm_evaluation *e, const settings *s) {
     mm_name_map names;
     mmood_error error;
-    size_t hidden = 0;
+    mm_path_skips skips = {0};
     int code = load_names(&names, s->class_names);
     e->sets = calloc(s->ood.count + 1, sizeof *e->sets);
     if (code == EXIT_DONE && !e->sets) {
@@ -130,15 +130,14 @@ static int read_sets(mm_evaluation *e, const settings *s) {
         if (code == EXIT_DONE) {
             e->set_count = i + 1;
             if (!name ||
-                mm_dataset_read(&e->sets[i], &hidden, name, path, &names, &error) != MMOOD_OK) {
+                mm_dataset_read(&e->sets[i], &skips, name, path, &names, &error) != MMOOD_OK) {
                 cli_error("%s", name ? error.message : "no memory for the name of a set");
                 code = EXIT_FATAL;
             }
         }
         free(name);
     }
-    if (hidden)
-        cli_note(common_talk(&s->common), "%zu hidden files and folders skipped", hidden);
+    note_skips(&skips, common_talk(&s->common));
     mm_name_map_free(&names);
     return code;
 }

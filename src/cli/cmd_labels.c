@@ -9,14 +9,15 @@ static const char usage[] =
     "usage: mmood labels check FILE [--json]\n\n"
     "Reads a file of labels as mmood build does (text, one a line; JSON lists or objects of "
     "lists;\n"
-    "mmood-outliers/1) and reports duplicates, labels with the same tokens, blanks, byte-order\n"
+    "id2label; mmood-outliers/1; names in YAML; a column of CSV) and reports duplicates, labels "
+    "with the same tokens, blanks, byte-order\n"
     "marks, spaces, HTML entities, over-long labels and letters outside Latin, with line numbers.\n"
     "Exit code 0: it can be used; 1: it cannot.\n\n"
     "example: mmood labels check labels.txt\n";
 
 static const char *finding_name(mmood_finding_kind kind) {
-    static const char *const names[] = {"blank",  "bom",  "duplicate", "spaces",
-                                        "entity", "long", "non-latin", "twin"};
+    static const char *const names[] = {"blank", "bom",       "duplicate", "spaces", "entity",
+                                        "long",  "non-latin", "twin",      "format"};
     return names[kind];
 }
 

@@ -42,6 +42,8 @@ static mmood_status run(const char *picture, const char *out, const mmood_model_
 }
 
 int cmd_preprocess(int argc, char **argv) {
+    static const char *const others[] = {".png", ".jpg", ".jpeg", ".webp", ".gif",
+                                         ".bmp", ".tif", ".tiff", ".npy",  NULL};
     common_options common = common_options_default();
     const char *out = NULL;
     int count;
@@ -57,6 +59,9 @@ int cmd_preprocess(int argc, char **argv) {
         cli_error("preprocess needs one picture and -o OUT.ppm");
         return EXIT_USAGE;
     }
+    if (!option_writes(out, "a PPM picture", others,
+                       "name it OUT.ppm, and convert that file with pnmtopng or another program"))
+        return EXIT_USAGE;
     if (!common_image_options(&options, &common))
         return EXIT_USAGE;
     mmood_model *model;

@@ -1,5 +1,6 @@
 /* cmd_score.c - mmood score: verdicts on pictures. */
 #include "cli/detectors.h"
+#include "cli/output.h"
 #include "cli/verdicts.h"
 
 #include "eval/paths.h"
@@ -13,13 +14,11 @@
 
 static const char usage[] =
     "usage: mmood score DETECTOR PATH... [OPTION]...\n\n"
-    "Judges pictures: PATH is a picture, a directory (its pictures in sorted order; hidden files "
-    "are\n"
-    "skipped and counted) or \"-\" (paths on standard input, separated by NUL bytes or newlines). "
-    "The\n"
-    "model is the one the detector was built with: at the place that -m names, else at the stored "
-    "path, else "
-    "at\n$MMOOD_MODEL.\n"
+    "Judges pictures: PATH is a picture, a directory (its pictures in sorted order; hidden files\n"
+    "and files that are no pictures are skipped and counted) or \"-\" (paths on standard input,\n"
+    "separated by NUL bytes or newlines). The model is the one the detector was built with: at "
+    "the\n"
+    "place that -m names, else at the stored path, else at $MMOOD_MODEL.\n"
     "A picture that cannot be read gets a row with its error, and the exit code is 3.\n\n"
     "example: mmood score food.mmood pictures/ --format json --top 3\n";
 
@@ -217,6 +216,9 @@ static int run(const settings *set, int format, const char *path, const mm_path_
                      .paths = paths,
                      .writer = {.format = (verdict_format)format,
                                 .detector = opened.detector,
+                                .path_width = verdict_path_width(paths->items, paths->count,
+                                                                 output_columns()),
+                                .dots = output_is_utf8() ? "\xe2\x80\xa6" : "...",
                                 .info = opened.info,
                                 .scores = &scores,
                                 .fdr = set->fdr}};

@@ -39,6 +39,10 @@ int detector_open(opened_detector *out, const char *path, const common_options *
     *out = (opened_detector){0};
     if (!common_image_options(&out->image, common))
         return EXIT_USAGE;
+    if (mm_is_directory(path)) {
+        cli_error("%s is a directory, not a detector; the detector file comes first", path);
+        return EXIT_FATAL;
+    }
     if (mmood_detector_open(&out->detector, path, &error) != MMOOD_OK)
         return cli_fail(&error);
     mmood_detector_describe(out->detector, &out->info);
@@ -57,14 +61,16 @@ int detector_open(opened_detector *out, const char *path, const common_options *
     if (place == stored && !mm_file_exists(stored) && getenv("MMOOD_MODEL"))
         place = NULL;
     int code = common_open_model(&out->model, &out->session, place, &chosen);
-    free(here);
     if (code != EXIT_DONE) {
-        if (!common->model)
+        const char *tried = place ? place : getenv("MMOOD_MODEL");
+        if (!common->model && !mm_file_exists(tried))
             cli_note(common_talk(common),
                      "the detector was built with the model in \"%s\"; -m gives another place",
                      out->info.model_path);
+        free(here);
         return code == EXIT_USAGE ? code : EXIT_FATAL;
     }
+    free(here);
     if (mmood_detector_check_model(out->detector, out->model, &error) != MMOOD_OK)
         return cli_fail(&error);
     mmood_model_describe(out->model, &model);
@@ -72,11 +78,18 @@ int detector_open(opened_detector *out, const char *path, const common_options *
     return EXIT_DONE;
 }
 
+void note_skips(const mm_path_skips *skips, cli_talk talk) {
+    if (skips->hidden)
+        cli_note(talk, "%zu hidden files and folders skipped", skips->hidden);
+    if (skips->others)
+        cli_note(talk, "%zu %s skipped: not pictures by name or content", skips->others,
+                 skips->others == 1 ? "file" : "files");
+}
+
 int collect_pictures(mm_path_list *out, char *const *arguments, int count, cli_talk talk) {
     for (int i = 0; i < count; i++)
         mm_path_list_add(out, arguments[i]);
-    if (out->hidden)
-        cli_note(talk, "%zu hidden files and folders skipped", out->hidden);
+    note_skips(&out->skips, talk);
     if (out->failed)
         cli_error("no memory for the list of pictures");
     else if (out->count == 0)

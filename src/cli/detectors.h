@@ -33,6 +33,9 @@ void detector_close(opened_detector *opened);
  * caller frees the list. */
 int collect_pictures(mm_path_list *out, char *const *arguments, int count, cli_talk talk);
 
+/* Tells what was left out of directories. */
+void note_skips(const mm_path_skips *skips, cli_talk talk);
+
 /* The scores that `names` (NULL: none; "all"; or names separated by commas) asks for, each with its
  * default temperature and the detector's other settings, the detector's own with its own. "all"
  * leaves out those that need outlier labels where there are none. `needs_patches` is of the

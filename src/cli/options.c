@@ -2,6 +2,7 @@
 #include "cli/options.h"
 
 #include "cli/hub_cache.h"
+#include "cli/similar.h"
 
 #include "base/buffer.h"
 #include "base/cpus.h"
@@ -11,6 +12,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
 
 static const option *find_option(const option *table, const char *argument, const char **value) {
     *value = NULL;
@@ -82,6 +84,22 @@ static void print_usage(const option *table, const char *usage) {
     printf("  %-24s %s\n", "-h, --help", "this text");
 }
 
+static void unknown_option(const option *table, const char *command, const char *argument) {
+    mm_buffer name = {0};
+    if (argument[1] == '-')
+        mm_buffer_append(&name, argument + 2, strcspn(argument + 2, "="));
+    similar near = {.word = name.data ? name.data : ""};
+    for (const option *o = table; o->name; o++)
+        similar_offer(&near, o->name);
+    if (near.best)
+        cli_error("%s has no option \"%s\"; did you mean --%s? \"mmood %s --help\" lists all",
+                  command, argument, near.best, command);
+    else
+        cli_error("%s has no option \"%s\"; \"mmood %s --help\" lists them", command, argument,
+                  command);
+    mm_buffer_free(&name);
+}
+
 parse_result options_parse(const option *table, const char *usage, int argc, char **argv,
                            int *count) {
     int only_arguments = 0;
@@ -104,8 +122,7 @@ parse_result options_parse(const option *table, const char *usage, int argc, cha
         }
         const option *o = find_option(table, argument, &value);
         if (!o) {
-            cli_error("%s has no option \"%s\"; \"mmood %s --help\" lists them", command, argument,
-                      command);
+            unknown_option(table, command, argument);
             return PARSE_WRONG;
         }
         if (o->kind == OPTION_FLAG && value) {
@@ -154,8 +171,24 @@ int option_choose(const char *option_name, const char *name, const char *const *
 int option_in_range(const char *option_name, double value, double low, double high) {
     if (value >= low && value <= high)
         return 1;
-    cli_error("option --%s: %.10g is not from %g to %g", option_name, value, low, high);
+    if (high == 1 && value > 1 && value <= 100) /* a share, given in per cent */
+        cli_error("option --%s: %.10g is not from %g to %g; did you mean %.10g?", option_name,
+                  value, low, high, value / 100);
+    else
+        cli_error("option --%s: %.10g is not from %g to %g", option_name, value, low, high);
     return 0;
+}
+
+int option_writes(const char *path, const char *format, const char *const *others,
+                  const char *advice) {
+    const char *dot = strrchr(path, '.');
+    for (size_t i = 0; dot && others[i]; i++)
+        if (strcasecmp(dot, others[i]) == 0) {
+            cli_error("option --output: \"%s\" is not named as %s, which it would be; %s", path,
+                      format, advice);
+            return 0;
+        }
+    return 1;
 }
 
 int common_image_options(mmood_image_options *out, const common_options *common) {

@@ -51,7 +51,7 @@ typedef struct common_options {
             "its directory, or OWNER/NAME in the Hugging Face cache; default $MMOOD_MODEL"         \
     }
 #define OPTION_THREADS(c)                                                                          \
-    { "threads", 0, OPTION_COUNT, &(c).threads, "N", "worker threads; default all CPUs" }
+    { "threads", 0, OPTION_COUNT, &(c).threads, "N", "worker threads; default 0: all CPUs" }
 #define OPTION_PRECISION(c)                                                                        \
     {                                                                                              \
         "precision", 0, OPTION_TEXT, &(c).precision, "P",                                          \
@@ -104,6 +104,11 @@ int option_choose(const char *option_name, const char *name, const char *const *
 
 /* 1, or 0 with a message if `value` is not from `low` to `high`. */
 int option_in_range(const char *option_name, double value, double low, double high);
+
+/* 1, or 0 with a message if the file `path` is to be written as `format` but is named as one of the
+ * `others`, a NULL-terminated list of suffixes; `advice` says what to do. */
+int option_writes(const char *path, const char *format, const char *const *others,
+                  const char *advice);
 
 /* From the common options to the library's; mistakes are explained on stderr and give 0. */
 int common_image_options(mmood_image_options *out, const common_options *common);

@@ -73,14 +73,15 @@ static void write_csv(verdict_writer *w, const mm_row *r) {
 
 /* ---- The table ----------------------------------------------------------------------------- */
 
-enum { PATH_WIDTH = 36 };
-
-/* A path in PATH_WIDTH columns: of a long one the end, which tells pictures apart. */
-static void table_path(mm_buffer *out, const char *path) {
-    size_t length = strlen(path), from = length > PATH_WIDTH ? length - PATH_WIDTH : 0;
-    while (from > 0 && ((unsigned char)path[from] & 0xc0) == 0x80)
-        from++; /* not inside a character */
-    mm_table_text(out, path + from, PATH_WIDTH);
+/* A path in its column: of a long one the end, which tells pictures apart, behind dots. */
+static void table_path(const verdict_writer *w, mm_buffer *out, const char *path) {
+    size_t width = w->path_width, columns = mm_table_width(path), taken = 0;
+    if (columns > width) {
+        taken = mm_table_width(w->dots);
+        mm_buffer_puts(out, w->dots);
+        path += mm_table_skip(path, columns - (width - taken));
+    }
+    mm_table_text(out, path, width - taken);
 }
 
 /* "'wolf' (outlier, near branch, from 'husky': 0.31)", or "'dog' (0.31)" for an ID label. */
@@ -119,12 +120,12 @@ static void write_table(verdict_writer *w, const mm_row *r) {
     mm_buffer *out = &w->out;
     if (r->failure) {
         mm_buffer_printf(out, "%-7s  %-14s  ", "error", "-");
-        table_path(out, r->path);
+        table_path(w, out, r->path);
         mm_buffer_printf(out, "  %s\n", r->failure);
         return;
     }
     mm_buffer_printf(out, "%-7s  %-14.9g  ", r->verdict.is_id ? "ID" : "OOD", r->verdict.score);
-    table_path(out, r->path);
+    table_path(w, out, r->path);
     for (size_t i = 0; i < w->scores->count; i++)
         mm_buffer_printf(out, "  %-14.9g", r->scores[i]);
     mm_buffer_puts(out, "  ");
@@ -136,6 +137,18 @@ static void write_table(verdict_writer *w, const mm_row *r) {
     mm_buffer_puts(out, w->top ? "]\n" : "\n");
 }
 
+size_t verdict_path_width(char *const *paths, size_t count, size_t terminal) {
+    enum { DEFAULT = 36, LEAST = 16 };
+    size_t longest = LEAST, width = terminal > 0 ? terminal / 3 : DEFAULT;
+    if (terminal == 0)
+        return width;
+    for (size_t i = 0; i < count && longest < width; i++) {
+        size_t columns = mm_table_width(paths[i]);
+        longest = columns > longest ? columns : longest;
+    }
+    return longest < width || width < LEAST ? longest : width;
+}
+
 void verdict_begin(verdict_writer *w) {
     if (w->format == VERDICT_CSV) {
         mm_buffer_puts(&w->out, "path,verdict,calibrated,score,threshold,p_value,label,outlier");
@@ -144,7 +157,7 @@ void verdict_begin(verdict_writer *w) {
         mm_buffer_puts(&w->out, ",error\n");
     } else if (w->format == VERDICT_TABLE) {
         mm_buffer_printf(&w->out, "%-7s  %-14s  %-*s", "verdict",
-                         mmood_score_name(w->info.score.kind), (int)PATH_WIDTH, "picture");
+                         mmood_score_name(w->info.score.kind), (int)w->path_width, "picture");
         for (size_t i = 0; i < w->scores->count; i++)
             mm_buffer_printf(&w->out, "  %-14s", mmood_score_name(w->scores->settings[i].kind));
         mm_buffer_printf(&w->out, "  why (cosines)%s\n", w->top ? " [most similar labels]" : "");

@@ -13,9 +13,15 @@ typedef struct verdict_writer {
     mmood_detector_info info;
     const mm_score_list *scores; /* further ones */
     size_t top;
-    double fdr; /* the false discovery rate that decided; NaN: the threshold did */
+    size_t path_width; /* columns of a path in the table, at least 4 */
+    const char *dots;  /* stand before the end of a path that is longer */
+    double fdr;        /* the false discovery rate that decided; NaN: the threshold did */
     mm_buffer out;
 } verdict_writer;
+
+/* Columns for the paths in a table: 36, or on a terminal of `terminal` columns (0: none) as many as
+ * the longest path needs, up to a third of them. */
+size_t verdict_path_width(char *const *paths, size_t count, size_t terminal);
 
 /* The CSV header or the table's. */
 void verdict_begin(verdict_writer *writer);

@@ -94,4 +94,7 @@ mmood_status mm_safetensors_write(const char *path, const mm_tensor *tensors, si
                                   const mm_metadata *metadata, size_t metadata_count,
                                   mmood_error *error);
 
+/* What the bytes of a file are instead of a safetensors file, in words; NULL if nothing known. */
+const char *mm_safetensors_sniff(const uint8_t *data, size_t size);
+
 #endif

@@ -42,7 +42,4 @@ mmood_status mm_safetensors_parse_as(mm_safetensors **out, mm_shard_parser *pars
 /* Sorts the tensors and refuses a name that comes twice. */
 mmood_status mm_safetensors_sort(mm_safetensors *set, mmood_error *error);
 
-/* What the bytes are instead of a safetensors file, in words; NULL if nothing known. */
-const char *mm_safetensors_sniff(const uint8_t *data, size_t size);
-
 #endif

@@ -1,6 +1,8 @@
 /* safetensors_sniff.c - recognises the files that people have instead of a safetensors file. */
 #include "clip/safetensors_internal.h"
 
+#include "image/sniff.h"
+
 #include <string.h>
 
 static int starts(const uint8_t *data, size_t size, const char *text) {
@@ -13,6 +15,16 @@ static int starts(const uint8_t *data, size_t size, const char *text) {
 static int begins_as_safetensors(const uint8_t *data, size_t size) {
     static const uint8_t zeros[4] = {0};
     return size > 8 && memcmp(data + 4, zeros, sizeof zeros) == 0 && data[8] == '{';
+}
+
+/* A beginning without control characters, at least as long as a header's length. */
+static int is_text(const uint8_t *data, size_t size) {
+    enum { LOOK_AT = 64 };
+    for (size_t i = 0; i < size && i < LOOK_AT; i++)
+        if ((data[i] < 0x20 && !memchr("\t\r\n\f", data[i], 4)) || data[i] == 0x7f ||
+            data[i] >= 0xf8)
+            return 0;
+    return size >= 8;
 }
 
 const char *mm_safetensors_sniff(const uint8_t *data, size_t size) {
@@ -41,5 +53,8 @@ const char *mm_safetensors_sniff(const uint8_t *data, size_t size) {
         return "a gzip archive: unpack it first";
     if (data[0] == '{' && (size < 8 || data[1] == '"' || data[1] == '\n' || data[1] == ' '))
         return "a JSON file";
-    return NULL;
+    if (is_text(data, size))
+        return "a text file";
+    mm_format format = mm_sniff(data, size);
+    return format.is_picture ? format.name : NULL;
 }

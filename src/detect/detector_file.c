@@ -1,6 +1,7 @@
 /* detector_file.c - the detector file: a safetensors file with the label embeddings as a tensor and
  * the rest as JSON under the metadata key "mmood". */
 #include "base/error.h"
+#include "base/file.h"
 #include "base/json.h"
 #include "clip/safetensors.h"
 #include "detect/detector.h"
@@ -404,10 +405,24 @@ mmood_status mmood_detector_parse(mmood_detector **out, const void *data, size_t
     return status;
 }
 
+/* FORMAT for a file of another kind that people give by mistake, such as labels or a picture. */
+static mmood_status refuse_others(const char *path, mmood_error *error) {
+    mm_map map;
+    mmood_status status = mm_map_open(&map, path, error);
+    if (status != MMOOD_OK)
+        return status;
+    const char *other = mm_safetensors_sniff(map.data, map.size);
+    mm_map_close(&map);
+    return other ? mm_error_set(error, MMOOD_ERROR_FORMAT, "not a detector but %s", other)
+                 : MMOOD_OK;
+}
+
 mmood_status mmood_detector_open(mmood_detector **out, const char *path, mmood_error *error) {
     mm_safetensors *set;
     *out = NULL;
-    mmood_status status = mm_safetensors_open(&set, path, error);
+    mmood_status status = refuse_others(path, error);
+    if (status == MMOOD_OK)
+        status = mm_safetensors_open(&set, path, error);
     if (status == MMOOD_OK) {
         status = from_tensors(out, set, error);
         mm_safetensors_free(set);

@@ -402,8 +402,12 @@ mmood_status mm_labels_add(mmood_labels *labels, const char *text, size_t size, 
 
 static mmood_status read_text(mmood_labels *labels, const char *text, size_t size,
                               mmood_error *error) {
+    if (mm_labels_is_yaml(text, size))
+        return mm_labels_read_yaml(labels, text, size, error);
+    if (mm_labels_is_csv(text, size))
+        return mm_labels_read_csv(labels, text, size, error);
     size_t line = 0;
-    mmood_status status = MMOOD_OK;
+    mmood_status status = mm_labels_refuse_tables(text, size, error);
     for (size_t at = 0; at < size && status == MMOOD_OK;) {
         size_t length = 0;
         while (at + length < size && text[at + length] != '\n' && text[at + length] != '\r')

@@ -33,4 +33,17 @@ const mm_template_set *mm_labels_templates(const mmood_labels *labels, size_t in
 mmood_status mm_labels_read_json(mmood_labels *labels, const void *data, size_t size,
                                  mmood_error *error);
 
+/* YAML with a key "names", as a data.yaml has it: is this one, and its labels. */
+int mm_labels_is_yaml(const char *text, size_t size);
+mmood_status mm_labels_read_yaml(mmood_labels *labels, const char *text, size_t size,
+                                 mmood_error *error);
+
+/* A table (CSV, with commas, semicolons or tabs) whose first line names one column of labels. */
+int mm_labels_is_csv(const char *text, size_t size);
+mmood_status mm_labels_read_csv(mmood_labels *labels, const char *text, size_t size,
+                                mmood_error *error);
+
+/* FORMAT for text of which every line is a label and its number. */
+mmood_status mm_labels_refuse_tables(const char *text, size_t size, mmood_error *error);
+
 #endif

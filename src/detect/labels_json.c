@@ -1,4 +1,4 @@
-/* labels_json.c - labels from JSON: a list, an object of lists or of strings, or
+/* labels_json.c - labels from JSON: a list, an object of lists or of strings, "id2label", or
  * "mmood-outliers/1". Line numbers of findings are positions in the document's order, from 1. */
 #include "detect/labels.h"
 
@@ -55,6 +55,21 @@ static mmood_status read_outliers(mmood_labels *labels, const json_t *document,
     return status;
 }
 
+/* The labels of a classifier's config.json: {"id2label": {"0": ...}, ...}. */
+static mmood_status read_config(mmood_labels *labels, const json_t *map, mmood_error *error) {
+    const char *key;
+    json_t *value;
+    size_t position = 0;
+    mmood_status status = mm_labels_note(labels, MMOOD_FINDING_FORMAT, 1, error,
+                                         "read as a model's configuration: only \"id2label\"");
+    json_object_foreach((json_t *)(uintptr_t)map, key, value) {
+        if (status != MMOOD_OK)
+            break;
+        status = add(labels, value, NULL, &position, error);
+    }
+    return status;
+}
+
 mmood_status mm_labels_read_json(mmood_labels *labels, const void *data, size_t size,
                                  mmood_error *error) {
     json_t *document;
@@ -68,12 +83,16 @@ mmood_status mm_labels_read_json(mmood_labels *labels, const void *data, size_t 
         status = add_list(labels, document, NULL, &position, error);
     } else if (json_is_string(json_object_get(document, "format"))) {
         status = read_outliers(labels, document, error);
+    } else if (json_is_object(json_object_get(document, "id2label"))) {
+        status = read_config(labels, json_object_get(document, "id2label"), error);
     } else {
         json_object_foreach(document, key, value) {
-            if (status != MMOOD_OK)
-                break;
             status = json_is_array(value) ? add_list(labels, value, key, &position, error)
                                           : add(labels, value, key, &position, error);
+            if (status != MMOOD_OK) {
+                status = mm_error_prefix(error, status, "member \"%.100s\"", key);
+                break;
+            }
         }
     }
     json_decref(document);

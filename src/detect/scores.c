@@ -24,6 +24,7 @@
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
 
 static const struct {
     const char *name;
@@ -44,7 +45,7 @@ static const struct {
     [MMOOD_SCORE_CSP] = {"csp", 0.01, 1},
 };
 
-static const char names[] = "mm-ood, mcm, max-logit, energy, msp, sum, energy-diff, "
+static const char names[] = "mm-ood (or eoe), mcm, max-logit, energy, msp, sum, energy-diff, "
                             "max-logit-diff, max, neglabel, gl-mcm and csp";
 
 mmood_score_settings mmood_score_settings_default(void) {
@@ -72,11 +73,11 @@ int mmood_score_uses_outliers(mmood_score_kind kind) {
 
 mmood_status mmood_score_parse(mmood_score_kind *out, const char *name, mmood_error *error) {
     for (unsigned i = 0; i < MM_SCORE_KINDS; i++)
-        if (strcmp(name, kinds[i].name) == 0) {
+        if (strcasecmp(name, kinds[i].name) == 0) {
             *out = (mmood_score_kind)i;
             return MMOOD_OK;
         }
-    if (strcmp(name, "eoe") == 0) {
+    if (strcasecmp(name, "eoe") == 0) {
         *out = MMOOD_SCORE_MM_OOD;
         return MMOOD_OK;
     }

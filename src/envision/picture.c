@@ -6,7 +6,6 @@
 #include "base/sha256.h"
 #include "image/encode_jpeg.h"
 #include "image/image.h"
-#include "image/resize.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -25,29 +24,6 @@ struct mm_picture {
     made *last; /* what is sent is also stored: encoding is much of the work of an exchange */
 };
 
-/* `n` scaled by to / from, rounded, at least 1. */
-static size_t scaled(size_t n, size_t to, size_t from) {
-    size_t result = (size_t)((double)n * (double)to / (double)from + 0.5);
-    return result > 0 ? result : 1;
-}
-
-/* A copy of `image` whose long side is `side`. */
-static mmood_status shrink(mmood_image **out, const mmood_image *image, size_t side,
-                           mmood_error *error) {
-    size_t longer = image->width > image->height ? image->width : image->height;
-    size_t width = scaled(image->width, side, longer), height = scaled(image->height, side, longer);
-    mmood_status status = mm_image_create(out, width, height, error);
-    if (status != MMOOD_OK)
-        return status;
-    status = mm_resize((*out)->pixels, width * 3, image, width, height, MMOOD_FILTER_BICUBIC,
-                       (mm_window){0, 0, width, height}, error);
-    if (status != MMOOD_OK) {
-        mmood_image_free(*out);
-        *out = NULL;
-    }
-    return status;
-}
-
 static int is_longer(const mmood_image *image, size_t side) {
     return image->width > side || image->height > side;
 }
@@ -57,7 +33,7 @@ static mmood_status fit(mmood_image **image, size_t side, mmood_error *error) {
     mmood_image *small;
     if (!is_longer(*image, side))
         return MMOOD_OK;
-    mmood_status status = shrink(&small, *image, side, error);
+    mmood_status status = mm_image_shrink(&small, *image, side, error);
     if (status == MMOOD_OK) {
         mmood_image_free(*image);
         *image = small;
@@ -162,7 +138,7 @@ static mmood_status encode(mm_buffer *out, const mm_picture *picture, int side, 
         const mmood_image *image = picture->image;
         mmood_status status = MMOOD_OK;
         if (is_longer(image, most)) {
-            status = shrink(&small, image, most, error);
+            status = mm_image_shrink(&small, image, most, error);
             image = small;
         }
         if (status == MMOOD_OK &&

@@ -180,12 +180,13 @@ mmood_status mm_dataset_add(mm_eval_set *set, const char *path, const char *grou
 }
 
 /* Pictures of a directory; the class is the first folder below it. */
-static mmood_status read_directory(mm_eval_set *set, size_t *hidden, const char *path,
+static mmood_status read_directory(mm_eval_set *set, mm_path_skips *skips, const char *path,
                                    const mm_name_map *names, mmood_error *error) {
     mm_path_list list = {0};
     size_t prefix = strlen(path);
     mm_path_list_add(&list, path);
-    *hidden += list.hidden;
+    skips->hidden += list.skips.hidden;
+    skips->others += list.skips.others;
     mmood_status status = list.failed ? no_memory(error) : MMOOD_OK;
     for (size_t i = 0; i < list.count && status == MMOOD_OK; i++) {
         const char *rest = list.items[i] + prefix;
@@ -245,8 +246,8 @@ static mmood_status read_list(mm_eval_set *set, const char *path, const mm_name_
     return status;
 }
 
-mmood_status mm_dataset_read(mm_eval_set *set, size_t *hidden, const char *name, const char *path,
-                             const mm_name_map *names, mmood_error *error) {
+mmood_status mm_dataset_read(mm_eval_set *set, mm_path_skips *skips, const char *name,
+                             const char *path, const mm_name_map *names, mmood_error *error) {
     struct stat st;
     *set = (mm_eval_set){.name = strdup(name), .path = strdup(path)};
     if (!set->name || !set->path)
@@ -257,7 +258,7 @@ mmood_status mm_dataset_read(mm_eval_set *set, size_t *hidden, const char *name,
             "%s: there is no such folder or list; a folder of class folders, a flat "
             "folder, or a text file with a path a line is needed",
             path);
-    mmood_status status = S_ISDIR(st.st_mode) ? read_directory(set, hidden, path, names, error)
+    mmood_status status = S_ISDIR(st.st_mode) ? read_directory(set, skips, path, names, error)
                                               : read_list(set, path, names, error);
     if (status == MMOOD_OK && set->count == 0)
         status = mm_error_set(error, MMOOD_ERROR_FORMAT, "%s: no picture is there", path);

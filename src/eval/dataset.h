@@ -4,6 +4,7 @@
 #define MM_EVAL_DATASET_H
 
 #include "eval/evaluation.h"
+#include "eval/paths.h"
 
 /* What folder names stand for, such as "n01440764" for "tench". Zero-initialise to start. */
 typedef struct mm_name_map {
@@ -19,11 +20,11 @@ void mm_name_map_free(mm_name_map *map);
 
 /* Fills `set` with the pictures of `path`: a directory, whose folders are classes (files beside
  * them have none); or a text file with a path a line, relative to the file's folder, with a tab and
- * a class after it if there is one. `names` may be NULL. `*hidden` counts files and folders skipped
- * since their names begin with a dot. Fails if there is no picture. The caller frees the set by way
+ * a class after it if there is one. `names` may be NULL. `*skips` counts what was left out of
+ * folders. Fails if there is no picture. The caller frees the set by way
  * of mm_evaluation_free also after a failure. */
-mmood_status mm_dataset_read(mm_eval_set *set, size_t *hidden, const char *name, const char *path,
-                             const mm_name_map *names, mmood_error *error);
+mmood_status mm_dataset_read(mm_eval_set *set, mm_path_skips *skips, const char *name,
+                             const char *path, const mm_name_map *names, mmood_error *error);
 
 /* Adds a picture; `group` NULL: of no class. */
 mmood_status mm_dataset_add(mm_eval_set *set, const char *path, const char *group,

@@ -3,11 +3,13 @@
 
 #include "base/buffer.h"
 #include "base/file.h"
+#include "image/sniff.h"
 
 #include <dirent.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
 #include <sys/stat.h>
 
 /* A folder being walked, with those around it: a link back to one of them is not followed. */
@@ -61,6 +63,30 @@ static mm_path_list read_names(const char *path, size_t *hidden, int *readable) 
     return names;
 }
 
+/* Suffixes of pictures, those in formats that are refused too: to skip them would hide them. */
+static int is_named_as_picture(const char *name) {
+    static const char *const suffixes[] = {
+        "jpg",  "jpeg", "jpe", "jfif", "png", "webp", "gif", "bmp", "tif", "tiff", "heic", "heif",
+        "avif", "jxl",  "jp2", "j2k",  "ico", "svg",  "psd", "xcf", "qoi", "exr",  "ppm",  "pgm",
+        "pbm",  "pnm",  "tga", "dng",  "cr2", "cr3",  "nef", "arw", "orf", "raf",  "rw2"};
+    const char *dot = strrchr(name, '.');
+    for (size_t i = 0; dot && i < sizeof suffixes / sizeof *suffixes; i++)
+        if (strcasecmp(dot + 1, suffixes[i]) == 0)
+            return 1;
+    return 0;
+}
+
+/* 1 for a file that begins as a picture that can be read does. */
+static int begins_as_picture(const char *path, const struct stat *st) {
+    uint8_t head[16];
+    FILE *file = S_ISREG(st->st_mode) ? fopen(path, "rb") : NULL; /* opening a pipe may block */
+    if (!file)
+        return 0;
+    size_t size = fread(head, 1, sizeof head, file);
+    fclose(file);
+    return mm_sniff(head, size).kind != MM_FORMAT_OTHER;
+}
+
 static int is_ancestor(const folder *at, const struct stat *st) {
     for (; at; at = at->parent)
         if (at->device == st->st_dev && at->inode == st->st_ino)
@@ -72,19 +98,23 @@ static void walk(mm_path_list *list, const char *path, const struct stat *st,
                  const folder *parent) {
     folder here = {parent, st->st_dev, st->st_ino};
     int readable;
-    mm_path_list names = read_names(path, &list->hidden, &readable);
+    mm_path_list names = read_names(path, &list->skips.hidden, &readable);
     list->failed |= names.failed;
     if (!readable)
         push(list, strdup(path)); /* fails as a picture and so is reported in its place */
     for (size_t i = 0; i < names.count; i++) {
-        struct stat inner;
+        struct stat inner = {0};
         char *full = mm_path_join(path, names.items[i]);
         if (full && stat(full, &inner) == 0 && S_ISDIR(inner.st_mode)) {
             if (!is_ancestor(&here, &inner))
                 walk(list, full, &inner, &here);
             free(full);
-        } else {
+        } else if (!full || is_named_as_picture(names.items[i]) ||
+                   begins_as_picture(full, &inner)) {
             push(list, full);
+        } else {
+            list->skips.others++;
+            free(full);
         }
     }
     mm_path_list_free(&names);

@@ -114,6 +114,7 @@ static mmood_status walk(listing *l, const char *folder, size_t group) {
                             "%s: is not there; it should be a folder with pictures of %s", folder,
                             l->set->name);
     mm_path_list_add(&paths, folder);
+    l->out->skipped += paths.skips.others;
     mmood_status status = take(l, &paths, group);
     mm_path_list_free(&paths);
     return status;

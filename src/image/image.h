@@ -52,4 +52,8 @@ int mm_exif_orientation(const uint8_t *data, size_t size);
 /* Turns and mirrors `*image` so that orientation 1 is right; replaces it if anything changes. */
 mmood_status mm_image_orient(mmood_image **image, int orientation, mmood_error *error);
 
+/* A copy of `image` whose longer side is `side` pixels; the shorter one has at least 1. */
+mmood_status mm_image_shrink(mmood_image **out, const mmood_image *image, size_t side,
+                             mmood_error *error);
+
 #endif

@@ -49,6 +49,12 @@ static void test_table(void **unused) {
     written("caf\xc3\xa9?[1m?   ");
     mm_table_text(&out, "\xe7\x8a\xac\xe7\x8c\xab", 3); /* two columns a character */
     written("\xe7\x8a\xac ");
+    assert_int_equal(mm_table_width("caf\xc3\xa9\x1b[1m\xff"), 9);
+    assert_int_equal(mm_table_width("\xe7\x8a\xac\xe7\x8c\xab"), 4);
+    assert_int_equal(mm_table_skip("a\xc3\xa9zz", 2), 3);
+    assert_int_equal(mm_table_skip("\xe7\x8a\xac\xe7\x8c\xab", 1), 3);
+    assert_int_equal(mm_table_skip("e\xcc\x81x", 1), 3); /* a mark goes with its letter */
+    assert_int_equal(mm_table_skip("ab", 9), 2);
 }
 
 static void test_base64(void **unused) {

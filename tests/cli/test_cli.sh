@@ -12,10 +12,26 @@ pictures=data/image
 expect 2 "$mmood"
 expect 0 "$mmood" --help
 says out "usage: mmood COMMAND"
+says out "over folders of pictures"
 expect 0 "$mmood" --version
 says out "mmood 0."
 expect 2 "$mmood" nonsense
 says err "nonsense"
+lacks err "did you mean"
+expect 2 "$mmood" scroe
+says err 'did you mean "score"?'
+expect 0 "$mmood" help build
+says out "usage: mmood build"
+expect 2 "$mmood" help biuld
+says err 'did you mean "build"?'
+expect 2 "$mmood" build --outlier x
+says err "did you mean --outliers?"
+expect 2 "$mmood" score --formta=json
+says err "did you mean --format?"
+expect 2 "$mmood" calibrate d x --keep 95
+says err "did you mean 0.95?"
+expect 2 "$mmood" score d x --fdr 5
+says err "did you mean 0.05?"
 for command in inspect tokenize preprocess embed labels envision build score eval; do
     expect 0 "$mmood" $command --help
     says out "usage: mmood $command"
@@ -124,6 +140,14 @@ expect 1 "$mmood" labels check $pictures/ok.jpg
 says err "a JPEG picture"
 expect 1 "$mmood" labels check "$work/absent.txt"
 expect 2 "$mmood" labels list "$work/labels.txt"
+printf 'nc: 2\nnames:\n  0: pizza\n  1: sushi\n' >"$work/data.yaml"
+expect 0 "$mmood" labels check "$work/data.yaml"
+says out 'line 2: format: read as YAML'
+says out "2 labels"
+printf 'name,id\npizza,1\n' >"$work/labels.csv"
+expect 0 "$mmood" labels check "$work/labels.csv"
+says out 'line 1: format: read as a table'
+says out "1 labels"
 
 # ---- embed
 printf 'a photo of a cat\ndog\n' >"$work/texts.txt"
@@ -136,6 +160,10 @@ says out '"embeddings":{"dtype":"F32","shape":[2,32]'
 says out '"ids":{"dtype":"I64","shape":[2]'
 expect 1 "$mmood" embed -m $model --images $pictures/trunc.jpg -o "$work/none.safetensors"
 expect 2 "$mmood" embed -m $model -o "$work/none.safetensors"
+expect 2 "$mmood" embed -m $model --images $pictures/rgb.png -o "$work/none.NPY"
+says err "name it OUT.safetensors"
+expect 2 "$mmood" preprocess -m $model $pictures/rgb.png -o "$work/none.png"
+says err "name it OUT.ppm"
 expect 2 "$mmood" embed -m $model --images --texts "$work/texts.txt" -o "$work/none.safetensors"
 expect 0 "$mmood" embed -m $model --images $pictures/rgb.png $pictures/gray.png $pictures/palette.png \
     --threads 1 -o "$work/one.safetensors"
@@ -169,7 +197,23 @@ expect 0 "$mmood" build -m $model --id "$work/id.txt" --score energy --temperatu
     --template "a {}" --template "the {}" --quiet -o "$work/e.mmood"
 lacks err mmood
 expect 2 "$mmood" build -m $model --id "$work/id.txt" --score best -o "$work/x.mmood"
-says err "mm-ood, mcm, max-logit"
+says err "mm-ood (or eoe), mcm, max-logit"
+expect 0 "$mmood" build -m $model --id "$work/id.txt" --score MCM -o "$work/x.mmood"
+says err "score mcm"
+expect 0 "$mmood" build -m $model --id "$work/id.txt" --score EOE -o "$work/x.mmood"
+says err "score mm-ood"
+expect 0 "$mmood" build -m $model --id "$work/id.txt" --score energy --beta 0.9 --lambda 9 --groups 7 --seed 1 \
+    -o "$work/x.mmood"
+for option in beta lambda groups seed; do
+    says err "--$option does not change energy"
+done
+expect 0 "$mmood" build -m $model --id "$work/id.txt" --beta 0.9 -o "$work/x.mmood"
+lacks err "does not change"
+rm "$work/x.mmood"
+for temperature in 0 -1 0.00001; do
+    expect 2 "$mmood" build -m $model --id "$work/id.txt" --temperature=$temperature -o "$work/x.mmood"
+    says err "expected 0.0001 or more"
+done
 expect 2 "$mmood" build -m $model --id "$work/id.txt" --beta nan -o "$work/x.mmood"
 expect 2 "$mmood" build -m $model --id "$work/id.txt" --beta=-1 -o "$work/x.mmood"
 expect 2 "$mmood" build -m $model --id "$work/id.txt" --template "a cat" -o "$work/x.mmood"
@@ -259,18 +303,67 @@ if [ "$(id -u)" != 0 ]; then
     says out 'closed","verdict":null'
     chmod 700 "$loop/closed"
 fi
+# a long path loses its beginning, with a sign; on a terminal it has a third of the columns
+long="$work/folder-of-pictures/a-picture-with-a-long-name.png"
+mkdir "$work/folder-of-pictures"
+cp $pictures/rgb.png "$long"
+expect 0 env LC_ALL=C "$mmood" score "$work/d.mmood" "$long"
+says out "  ...es/a-picture-with-a-long-name.png  "
+expect 0 env LC_ALL=C.UTF-8 "$mmood" score "$work/d.mmood" "$long"
+says out "  $(printf '\342\200\246')ures/a-picture-with-a-long-name.png  "
+expect 0 "$mmood" score "$work/d.mmood" data/image/rgb.png
+says out "  data/image/rgb.png                    looks"
+if command -v script >/dev/null; then
+    for case in "60 ...h-a-long-name.png  looks" "90 ...icture-with-a-long-name.png  looks" "600 $long  looks"; do
+        expect 0 script -qec "stty cols ${case%% *}; LC_ALL=C '$mmood' score '$work/d.mmood' '$long'" /dev/null
+        says out "  ${case#* }"
+    done
+fi
+# what is no picture by name and content is left out of a folder, but not of the command line
+mixed="$work/mixed"
+mkdir -p "$mixed/inner"
+cp $pictures/rgb.png "$mixed/a.PNG"
+cp $pictures/rgb.png "$mixed/inner/no-suffix"
+for name in Thumbs.db notes.txt inner/a.json a.xmp README.md labels.csv BMW no.suffix; do
+    echo "BMW 3" >"$mixed/$name"
+done
+mkfifo "$mixed/pipe"
+expect 0 "$mmood" score "$work/d.mmood" "$mixed" --format json
+lines out 2
+says err "9 files skipped: not pictures"
+expect 3 "$mmood" score "$work/d.mmood" "$mixed" "$mixed/notes.txt" --format json
+lines out 3
+says out 'notes.txt","verdict":null'
+cp $pictures/html_as.jpg "$mixed/broken.jpg"
+echo "II*" >"$mixed/scan.TIF"
+expect 3 "$mmood" score "$work/d.mmood" "$mixed" --format json
+lines out 4
+rm "$mixed/broken.jpg" "$mixed/scan.TIF"
+expect 0 "$mmood" embed -m $model --images "$mixed" -o "$work/mixed.safetensors"
+says err "9 files skipped: not pictures"
+expect 1 "$mmood" score "$work/d.mmood" "$here/cli"
+says err "no picture found"
 mkdir "$work/nothing"
 expect 1 "$mmood" score "$work/d.mmood" "$work/nothing"
 says err "no picture"
 printf 'data/image/rgb.png\0data/image/gray.png\0' |
     "$mmood" score "$work/d.mmood" - --format csv >"$work/out" 2>"$work/err" || fail "paths on stdin"
 lines out 3
-expect 0 "$mmood" score "$work/d.mmood" $pictures/rgb.png
+expect 0 "$mmood" score "$work/d.mmood" $pictures/rgb.png --threads 0
 says out "verdict"
+expect 2 "$mmood" score "$work/d.mmood" $pictures/rgb.png --precision fp16
+lacks err "-m gives another place"
+(cd "$work" && "$mmood" score d.mmood "$here/$pictures/rgb.png") >"$work/out" 2>"$work/err"
+says err "-m gives another place"
 expect 2 "$mmood" score "$work/d.mmood" $pictures/rgb.png --format yaml
 expect 2 "$mmood" score "$work/d.mmood" $pictures/rgb.png --scores best
 expect 2 "$mmood" score "$work/d.mmood" $pictures/rgb.png --batch 0
 expect 1 "$mmood" score $pictures/ok.jpg $pictures/rgb.png
+says err "ok.jpg: not a detector but a JPEG picture"
+expect 1 "$mmood" score "$work/food.txt" $pictures/rgb.png
+says err "food.txt: not a detector but a text file"
+expect 1 "$mmood" score $pictures "$work/d.mmood"
+says err "$pictures is a directory, not a detector; the detector file comes first"
 expect 1 "$mmood" score "$work/d.mmood" -m golden/f16 $pictures/rgb.png
 says err "another model"
 expect 0 "$mmood" score "$work/e.mmood" $pictures/rgb.png --format json
@@ -360,13 +453,17 @@ if [ -e /dev/full ]; then
     [ $? = 1 ] || fail "exit code for a full disk"
     says err "standard output"
 fi
-(
-    sleep 1
-    "$mmood" tokenize -m $real cat 2>"$work/err"
-    echo $? >"$work/code"
-) | true
-checks=$((checks + 1))
-[ "$(cat "$work/code")" = 1 ] || fail "exit code $(cat "$work/code") when nobody reads"
-says err "standard output"
+# a reader that went away: quiet, and ended by SIGPIPE as other tools are
+for words in "tokenize -m $real cat" "score $work/d.mmood $pictures/rgb.png --quiet"; do
+    (
+        sleep 1
+        # shellcheck disable=SC2086
+        "$mmood" $words 2>"$work/err"
+        echo $? >"$work/code"
+    ) | true
+    checks=$((checks + 2))
+    [ "$(cat "$work/code")" = 141 ] || fail "exit code $(cat "$work/code") when nobody reads"
+    [ ! -s "$work/err" ] || fail "words on standard error when nobody reads"
+done
 
 finish

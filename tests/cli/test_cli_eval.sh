@@ -44,6 +44,12 @@ says out '"precision":"f32","orient":false,"alpha":"white","fast_decode":true}'
 expect 0 "$mmood" inspect "$work/w.mmood"
 says out "embedded in f32, with --no-orient, with --alpha white, with --fast-decode"
 cp "$work/cal/0.jpg" "$work/cal/copy.jpg"
+echo notes >"$work/cal/README.md"
+expect 0 "$mmood" calibrate "$work/d.mmood" "$work/cal" --precision f32 -o "$work/e.mmood"
+says err "1 file skipped: not pictures"
+expect 0 "$mmood" eval "$work/d.mmood" --id "$work/cal" --ood "$work/far" --precision f32 --bootstrap 0
+says err "1 file skipped: not pictures"
+rm "$work/cal/README.md"
 cp $pictures/trunc.jpg "$work/cal/broken.jpg"
 expect 3 "$mmood" calibrate "$work/d.mmood" "$work/cal" --precision f32 -o "$work/e.mmood"
 says err "1 copies"

@@ -336,7 +336,11 @@ static void test_bad_files(void **unused) {
                      MMOOD_ERROR_FORMAT);
     assert_non_null(strstr(error.message, "no detector"));
     assert_int_equal(mmood_detector_open(&detector, "data/image/ok.jpg", &error),
-                     MMOOD_ERROR_LIMIT);
+                     MMOOD_ERROR_FORMAT);
+    assert_non_null(strstr(error.message, "data/image/ok.jpg: not a detector but a JPEG picture"));
+    assert_int_equal(mmood_detector_open(&detector, "detect/test_detector.c", &error),
+                     MMOOD_ERROR_FORMAT);
+    assert_non_null(strstr(error.message, "not a detector but a text file"));
 }
 
 static void test_other_model(void **unused) {

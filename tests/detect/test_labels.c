@@ -128,6 +128,22 @@ static void test_refused(void **unused) {
         {"{cat}", 5, "near 'cat'"},
         {"{\"a\":{\"b\":[\"c\"]}}", 17, "label 1 is not a string"},
         {"[\"cat\", 3]", 10, "label 2 is not a string"},
+        {"{\"a\":[\"b\"],\"n\":3}", 0, "member \"n\": label 2 is not a string"},
+        {"{\"id2label\":{\"0\":1}}", 0, "label 1 is not a string"},
+        {"0: cat\n1: dog\n", 0, "every line is a label and a number"},
+        {"cat, 0\ndog, 1", 0, "every line is a label and a number"},
+        {"names: cat", 0, "line 1, \"names\" in YAML: a single value"},
+        {"nc: 2\nnames:\n  - a: b", 0, "line 3, \"names\" in YAML: a map"},
+        {"names:\n  0:\n    - a", 0, "line 2, \"names\" in YAML: nothing"},
+        {"names:\n  - *x", 0, "neither a plain nor a quoted"},
+        {"names:\n  cat", 0, "no colon"},
+        {"names:\n  - \"cat", 0, "without its partner"},
+        {"names:\n  - \"c\\x41\"", 0, "an escape other"},
+        {"names:\n  - 'cat' dog", 0, "behind a label"},
+        {"names: [cat, dog\n", 0, "does not end"},
+        {"names: [[cat]]", 0, "neither a plain nor a quoted"},
+        {"names: []", 0, "no label"},
+        {"label,id\ncat,1\ndog", 0, "line 3 has 1 columns, and the header 2"},
         {"[\"cat\"", 6, "line 1"},
         {"{\"format\":\"x/9\",\"labels\":[]}", 28, "x/9"},
         {"{\"format\":\"mmood-outliers/1\"}", 29, "labels"},
@@ -136,7 +152,8 @@ static void test_refused(void **unused) {
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
         mmood_labels *labels;
         mmood_error error;
-        if (mmood_labels_parse(&labels, cases[i].text, cases[i].size, &error) == MMOOD_OK)
+        size_t size = cases[i].size ? cases[i].size : strlen(cases[i].text);
+        if (mmood_labels_parse(&labels, cases[i].text, size, &error) == MMOOD_OK)
             fail_msg("case %zu was accepted", i);
         assert_null(labels);
         if (!strstr(error.message, cases[i].says))
@@ -269,13 +286,45 @@ static void test_templates(void **unused) {
     mm_buffer_free(&out);
 }
 
+/* What others keep labels in: only the labels are read, and a finding says so. */
+static void test_other_files(void **unused) {
+    (void)unused;
+    EXPECT(
+        "# COCO\npath: ../data # here\ntrain: images\n\nnames:\n  0: person\n  1: \"hot dog\" # x\n"
+        "  2: it''s\n\ndownload: |\n  curl\n",
+        "person", "hot dog", "it''s");
+    EXPECT("%YAML 1.2\nx\n", "%YAML 1.2", "x");
+    EXPECT("nc: 2\r\nnames:\r\n- cat\r\n- 'it''s'\r\nnc: 2\r\n", "cat", "it's");
+    EXPECT("---\ntrain:\n  - a\n  - b\nnames: ['cat', \"a \\\"b\\\"\",\n  hot dog, # yes\n  "
+           "bird,]\nval: x\n",
+           "cat", "a \"b\"", "hot dog", "bird");
+    EXPECT("names: {0: cat, '1': \"dog\",\r\n 2: c d}", "cat", "dog", "c d");
+    EXPECT("names:\n- cat", "cat");
+    EXPECT("cat\nnames:\n", "cat", "names:"); /* labels, not YAML */
+    EXPECT("name,id\npizza,1\n\n\"hot dog, large\",2\n", "pizza", "hot dog, large");
+    EXPECT("id;Label\r\n1;pizza\r\n2;\"a \"\"b\"\"\"\r\n", "pizza", "a \"b\"");
+    EXPECT("index\tclass_name\n0\tcat", "cat");
+    EXPECT("great white shark, white shark\nname\n3 of 4: x\n", "great white shark, white shark",
+           "name", "3 of 4: x");
+    EXPECT("{\"architectures\":[\"X\"],\"id2label\":{\"0\":\"cat\",\"1\":\"dog\"},\"n\":3}", "cat",
+           "dog");
+    static const char yaml[] = "nc: 1\nnames:\n  0: cat";
+    size_t line = 0;
+    mmood_labels *labels = parse(yaml, sizeof yaml - 1);
+    assert_int_equal(findings_of(labels, MMOOD_FINDING_FORMAT, &line), 1);
+    assert_int_equal(line, 2);
+    assert_string_equal(mmood_labels_source(labels, 0), "");
+    mmood_labels_free(labels);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_untidy_file), cmocka_unit_test(test_text),
-        cmocka_unit_test(test_json),        cmocka_unit_test(test_refused),
-        cmocka_unit_test(test_hints),       cmocka_unit_test(test_many),
-        cmocka_unit_test(test_templates),   cmocka_unit_test(test_twins),
-        cmocka_unit_test(test_findings),    cmocka_unit_test(test_entities),
+        cmocka_unit_test(test_other_files), cmocka_unit_test(test_untidy_file),
+        cmocka_unit_test(test_text),        cmocka_unit_test(test_json),
+        cmocka_unit_test(test_refused),     cmocka_unit_test(test_hints),
+        cmocka_unit_test(test_many),        cmocka_unit_test(test_templates),
+        cmocka_unit_test(test_twins),       cmocka_unit_test(test_findings),
+        cmocka_unit_test(test_entities),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -4,7 +4,7 @@
 
 #include "sample.h"
 
-#include "base/file.h"
+#include "base/base64.h"
 #include "detect/detector.h"
 #include "eval/report_html.h"
 
@@ -12,7 +12,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
 static const sample_shape usual = {.id_labels = 4,
                                    .outliers = 5,
@@ -176,7 +175,7 @@ static void test_page(void **unused) {
     assert_has(page, "mm-ood (T = 1, beta = 0.25)");
     assert_has(page, "<summary>max-logit</summary>");
     assert_has(page, "<td>Paper</td>");
-    assert_has(page, "src=\"data:image/png;base64,iVBORw0KGgo");
+    assert_has(page, "src=\"data:image/jpeg;base64,/9j/");
     assert_has(page, "Looks more like &lsquo;outlier 1&rsquo; (outlier, far: cosine "
                      "0.310) than &lsquo;label 1&rsquo; (0.280).");
     assert_has(page, "<td class=\"path\">a truncated PNG picture</td>");
@@ -222,28 +221,78 @@ static void test_classes(void **unused) {
     sample_free(&e);
 }
 
-/* Only small files of formats that browsers show are embedded. */
-static void test_embedding(void **unused) {
+/* Decodes the thumbnails of a page, in order; returns how many there are. */
+static size_t thumbnails(mmood_image **out, size_t most, const char *page) {
+    static const char begin[] = "data:image/jpeg;base64,";
+    size_t count = 0;
+    for (const char *p = page; (p = strstr(p, begin)); count++) {
+        mm_buffer jpeg = {0};
+        mmood_error error;
+        p += sizeof begin - 1;
+        assert_true(count < most);
+        assert_ok(mm_base64_read(&jpeg, p, strcspn(p, "\""), &error), error);
+        assert_true(jpeg.size < 30000);
+        for (size_t i = 0; i + 4 <= jpeg.size; i++)
+            assert_memory_not_equal(jpeg.data + i, "Exif", 4);
+        assert_ok(mmood_image_decode(&out[count], jpeg.data, jpeg.size, NULL, &error), error);
+        mm_buffer_free(&jpeg);
+    }
+    return count;
+}
+
+static void assert_size(const mmood_image *image, size_t width, size_t height) {
+    assert_int_equal(mmood_image_width(image), width);
+    assert_int_equal(mmood_image_height(image), height);
+}
+
+/* Every picture is shown as a small upright JPEG, whatever its file's size and format. */
+static void test_thumbnails(void **unused) {
     (void)unused;
-    static char large[100001] = "\x89PNG\r\n\x1a\n";
+    static const struct {
+        const char *path;
+        size_t width;
+        size_t height;
+    } shown[] = {{"data/image/syn_640x427.png", 256, 171},
+                 {"data/image/exif6.jpg", 128, 256},
+                 {"data/image/ok.jpg", 256, 171},
+                 {"data/image/rgba_hidden.png", 64, 64}};
+    enum { SHOWN = sizeof shown / sizeof *shown };
     mm_evaluation e;
-    mmood_error error;
+    mmood_image *images[SHOWN];
     sample_make(&e, &usual);
-    assert_ok(mm_file_write("report-test.tmp", large, sizeof large, &error), error);
-    sample_set(&e.sets[0].items[0].path, "report-test.tmp");
+    for (size_t i = 0; i < SHOWN; i++) {
+        sample_set(&e.sets[0].items[i].path, shown[i].path);
+        e.sets[0].items[i].scores[0] = -9 + (double)i;
+    }
+    char *page = page_of(&e);
+    assert_int_equal(thumbnails(images, SHOWN, page), SHOWN);
+    for (size_t i = 0; i < SHOWN; i++) {
+        assert_size(images[i], shown[i].width, shown[i].height);
+        assert_has(page, shown[i].path);
+        mmood_image_free(images[i]);
+    }
+    free(page);
+    sample_free(&e);
+}
+
+/* A picture that cannot be shown says why. */
+static void test_no_thumbnail(void **unused) {
+    (void)unused;
+    mm_evaluation e;
+    sample_make(&e, &usual);
+    sample_set(&e.sets[0].items[0].path, "data/image/trunc.png");
     sample_set(&e.sets[0].items[1].path, "eval/test_report_html.c");
-    sample_set(&e.sets[0].items[2].path, "eval");
+    sample_set(&e.sets[0].items[2].path, "no/such.png");
     for (size_t i = 0; i < 3; i++)
         e.sets[0].items[i].scores[0] = -9;
     char *page = page_of(&e);
     assert_null(strstr(page, "data:image/"));
-    assert_has(page, "<div class=\"none\">report-test.tmp</div>");
+    assert_has(page, "<div class=\"none\">This picture cannot be shown: ");
+    assert_has(page,
+               "JPEG, PNG, WebP and GIF pictures can be read</div><p class=\"soft\">eval/test_");
+    assert_has(page, "truncated");
+    assert_has(page, "No such file");
     free(page);
-    assert_ok(mm_file_write("report-test.tmp", large, sizeof large - 1, &error), error);
-    page = page_of(&e);
-    assert_has(page, "data:image/png");
-    free(page);
-    unlink("report-test.tmp");
     sample_free(&e);
 }
 
@@ -355,10 +404,10 @@ static void test_many(void **unused) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_page),       cmocka_unit_test(test_classes),
-        cmocka_unit_test(test_embedding),  cmocka_unit_test(test_hostile_names),
-        cmocka_unit_test(test_odd_scores), cmocka_unit_test(test_bare),
-        cmocka_unit_test(test_many),
+        cmocka_unit_test(test_page),          cmocka_unit_test(test_classes),
+        cmocka_unit_test(test_thumbnails),    cmocka_unit_test(test_no_thumbnail),
+        cmocka_unit_test(test_hostile_names), cmocka_unit_test(test_odd_scores),
+        cmocka_unit_test(test_bare),          cmocka_unit_test(test_many),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

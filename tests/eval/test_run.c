@@ -101,11 +101,11 @@ static int close_all(void **unused) {
 static void read_set(mm_eval_set *set, const char *name, const char *folder,
                      const mm_name_map *names) {
     char path[256];
-    size_t hidden = 0;
+    mm_path_skips skips = {0};
     mmood_error error;
     snprintf(path, sizeof path, "%s/%s", root, folder);
-    assert_ok(mm_dataset_read(set, &hidden, name, path, names, &error), error);
-    assert_int_equal(hidden, strcmp(name, "id") == 0);
+    assert_ok(mm_dataset_read(set, &skips, name, path, names, &error), error);
+    assert_int_equal(skips.hidden, strcmp(name, "id") == 0);
 }
 
 /* The three sets, all scores that need no patches and gl-mcm. */
@@ -384,32 +384,32 @@ static void test_damage(void **unused) {
 static void test_lists(void **unused) {
     (void)unused;
     char path[256];
-    size_t hidden = 0;
+    mm_path_skips skips = {0};
     mmood_error error = {0};
     mm_evaluation e = {.set_count = 1};
     static const char list[] = "id/cat/a.png\tcat\r\n\nfar/e.png\n";
     snprintf(path, sizeof path, "%s/list.txt", root);
     assert_ok(mm_file_write(path, list, strlen(list), &error), error);
     e.sets = calloc(1, sizeof *e.sets);
-    assert_ok(mm_dataset_read(e.sets, &hidden, "x", path, NULL, &error), error);
+    assert_ok(mm_dataset_read(e.sets, &skips, "x", path, NULL, &error), error);
     assert_int_equal(e.sets[0].count, 2);
     assert_int_equal(e.sets[0].items[0].group, 0);
     assert_int_equal(e.sets[0].items[1].group, SIZE_MAX);
     assert_int_equal(mm_file_exists(e.sets[0].items[1].path), 1); /* relative to the list */
     mm_evaluation_free(&e);
     e = (mm_evaluation){.set_count = 1, .sets = calloc(1, sizeof *e.sets)};
-    assert_int_equal(mm_dataset_read(e.sets, &hidden, "x", "eval/absent", NULL, &error),
+    assert_int_equal(mm_dataset_read(e.sets, &skips, "x", "eval/absent", NULL, &error),
                      MMOOD_ERROR_IO);
     mm_evaluation_free(&e);
     e = (mm_evaluation){.set_count = 1, .sets = calloc(1, sizeof *e.sets)};
-    assert_int_equal(mm_dataset_read(e.sets, &hidden, "x", "data/image/rgb.png", NULL, &error),
+    assert_int_equal(mm_dataset_read(e.sets, &skips, "x", "data/image/rgb.png", NULL, &error),
                      MMOOD_ERROR_FORMAT);
     assert_non_null(strstr(error.message, "no list of paths"));
     mm_evaluation_free(&e);
     make_dir("empty");
     snprintf(path, sizeof path, "%s/empty", root);
     e = (mm_evaluation){.set_count = 1, .sets = calloc(1, sizeof *e.sets)};
-    assert_int_equal(mm_dataset_read(e.sets, &hidden, "x", path, NULL, &error), MMOOD_ERROR_FORMAT);
+    assert_int_equal(mm_dataset_read(e.sets, &skips, "x", path, NULL, &error), MMOOD_ERROR_FORMAT);
     mm_evaluation_free(&e);
     mm_name_map names;
     assert_int_equal(mm_name_map_parse(&names, "a b\nlonely\n", 11, &error), MMOOD_ERROR_FORMAT);
