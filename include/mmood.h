@@ -165,7 +165,7 @@ MMOOD_API mmood_status mmood_image_preprocess(uint8_t *out, size_t out_size,
 /* ---- Models -------------------------------------------------------------------------------- */
 
 typedef enum mmood_precision {
-    MMOOD_PRECISION_AUTO = 0, /* bf16 where the CPU multiplies it natively, else f32 */
+    MMOOD_PRECISION_AUTO = 0, /* bf16 where the CPU multiplies it faster than f32, else f32 */
     MMOOD_PRECISION_F32,
     MMOOD_PRECISION_BF16,
     MMOOD_PRECISION_INT8 /* dense layers in 8 bits, the rest as AUTO: never chosen by itself */

@@ -57,7 +57,7 @@ typedef struct common_options {
         "precision", 0, OPTION_TEXT, &(c).precision, "P",                                          \
             "auto, f32, bf16 or int8; default auto: what a detector's threshold was made in, "     \
             "else "                                                                                \
-            "bf16 where the CPU has it, else f32"                                                  \
+            "bf16 where it is faster, else f32"                                                    \
     }
 #define OPTION_CACHE(c)                                                                            \
     {"cache",    0,     OPTION_TEXT,                                                               \

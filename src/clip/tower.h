@@ -29,7 +29,7 @@ struct mm_vision_family {
     mmood_status (*plan)(mm_plan *plan, mm_weights *weights, const mm_clip_config *config,
                          mmood_error *error);
 
-    int convolutional; /* products are so small that bf16 gains less than elsewhere */
+    int convolutional; /* runs step by step over maps, and never in int8 */
 
     /* Rows of a chunk that an image takes. */
     size_t (*rows)(const mm_clip_config *config);
