@@ -171,29 +171,23 @@ typedef enum mmood_precision {
     MMOOD_PRECISION_INT8 /* dense layers in 8 bits, the rest as AUTO: never chosen by itself */
 } mmood_precision;
 
-/* "auto", "f32", "bf16", "int8"; static, NULL for an unknown one. Any thread. */
+/* "auto", "f32", "bf16", "int8", static, or NULL; 1 if this CPU has it. Any thread. */
 MMOOD_API const char *mmood_precision_name(mmood_precision precision);
-
-/* 1 if this CPU can compute in the precision; AUTO and F32 are always available. Any thread. */
 MMOOD_API int mmood_precision_available(mmood_precision precision);
 
 typedef struct mmood_model_options {
     mmood_precision precision;
     int threads;  /* used while loading; 0 = all CPUs this process may use */
     int resample; /* 0: as preprocessor_config.json says; else a mmood_filter that replaces it */
-    const char *cache; /* a folder where packed weights are kept, so that later a model is opened by
-                          mapping them; made if need be. Only those you trust may be able to write
-                          there. NULL, the default: none */
-    void (*note)(void *context, const char *text); /* told, in words, what became of kept weights:
-                          during mmood_model_open, and by the first call that embeds pictures or
-                          texts if they turn out damaged. May be NULL */
+    const char *cache; /* a folder, made if need be, where packed weights are kept to be mapped by
+                          later calls; only those you trust may write there. NULL: none */
+    void (*note)(void *context, const char *text); /* told what became of kept weights, here or by
+                          the first call that embeds, if they turn out damaged. May be NULL */
     void *note_context;
-    int fast_texts; /* 0: texts are embedded in f32 whatever the precision, since labels are
-                       embedded once and lose most; 1: texts too are in `precision` */
+    int fast_texts; /* 1: texts too are in `precision`; 0, the default: in f32, as labels need */
 } mmood_model_options;
 
 MMOOD_API mmood_model_options mmood_model_options_default(void);
-
 typedef struct mmood_model mmood_model;
 
 /* One tower's shape. */
@@ -227,9 +221,8 @@ typedef struct mmood_model_info {
     mmood_preprocess preprocess;
     const char *preprocess_source; /* the name of the file it is from; "": there is none, and CLIP's
                                       usual preprocessing was taken. Static */
-    mmood_precision precision;     /* in use, of images: never AUTO */
-    mmood_precision text_precision; /* the same of texts: F32 without fast_texts */
-    const char *precision_reason;   /* why, in words; owned by the model */
+    mmood_precision precision, text_precision; /* in use, of images and of texts: never AUTO */
+    const char *precision_reason;              /* why, in words; owned by the model */
     const char *instructions; /* what is used of this CPU, in words: "AVX-512 with bf16", "AVX2",
                                  "Armv8 NEON"; $ONEDNN_MAX_CPU_ISA lowers it. Static */
     const char *kernels; /* what attention and norms are compiled for: "AVX2", "plain C". Static */
@@ -596,17 +589,15 @@ MMOOD_API int mmood_detector_calibration(const mmood_detector *detector,
 MMOOD_API int mmood_detector_calibrated_on(const mmood_detector *detector, const char *hash);
 
 /* MISMATCH if the detector is calibrated and pictures were then decoded or embedded otherwise than
- * they would be now; an uncalibrated detector fits all. So that a detector calibrated on one
- * machine runs on another, open its model in the precision that mmood_detector_calibration tells.
- * Any thread. */
+ * they would be now; an uncalibrated detector fits all. Open models in the precision that
+ * mmood_detector_calibration tells, so that it runs on other machines. Any thread. */
 MMOOD_API mmood_status mmood_detector_check_pictures(const mmood_detector *detector,
                                                      const mmood_image_options *image,
                                                      mmood_precision precision, mmood_error *error);
 
 /* Which of `count` p-values to flag so that the expected share of false alarms among the flagged is
- * at most `rate` (0 to 1): out[i] 1 or 0 (Benjamini and Hochberg 1995). Compares exactly: a p-value
- * that was computed as k / n, n below 2^26, counts as that fraction, as does a rate such as 0.1.
- * ARGUMENT for a rate or a p-value outside 0 to 1. Any thread. */
+ * at most `rate` (0 to 1): out[i] 1 or 0 (Benjamini and Hochberg 1995); exact for numbers computed
+ * as k / n, n < 2^26. ARGUMENT for a rate or a p-value outside 0 to 1. Any thread. */
 MMOOD_API mmood_status mmood_fdr_select(unsigned char *out, const double *p_values, size_t count,
                                         double rate, mmood_error *error);
 

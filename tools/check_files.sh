@@ -4,8 +4,8 @@ cd "$(dirname "$0")/.."
 status=0
 for file in $(git ls-files 'src/*.[ch]' 'tests/*.[ch]' 'fuzz/*.c' 'bench/*.[ch]' include); do
     lines=$(wc -l <"$file")
-    if [ "$lines" -gt 650 ]; then
-        echo "$file has $lines lines; at most 650"
+    if [ "$lines" -gt 900 ]; then
+        echo "$file has $lines lines; at most 900"
         status=1
     fi
     name=$(basename "$file")

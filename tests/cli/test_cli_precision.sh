@@ -27,7 +27,7 @@ listens() {
     "$mmood" serve "$@" --listen 127.0.0.1:0 >"$work/out" 2>"$work/err" </dev/null &
     server=$!
     tries=0
-    until grep -q "listening at" "$work/err" || [ $tries -ge 100 ] || ! kill -0 $server 2>/dev/null; do
+    until grep -q "listening at" "$work/err" || [ $tries -ge 300 ] || ! kill -0 $server 2>/dev/null; do
         sleep 0.1
         tries=$((tries + 1))
     done
