@@ -73,7 +73,7 @@ export ASAN_OPTIONS=detect_stack_use_after_return=0
 build build build -DCMAKE_BUILD_TYPE=Release && {
     suite tests build
     if [ "$(uname -m)" = x86_64 ]; then # CPUs without AVX-512 and without AVX2; the variable also has an old name
-        of_models='^(kernels|onednn|int8|golden|golden_images|cached|team|model_errors|serve|serve_load|cli|cli_eval)$'
+        of_models='^(kernels|onednn|int8|golden|open_clip|golden_images|cached|team|model_errors|serve|serve_load|cli|cli_eval)$'
         ONEDNN_MAX_CPU_ISA=AVX2 suite tests-avx2 build -R "$of_models"
         ONEDNN_MAX_CPU_ISA=SSE41 suite tests-sse41 build -R "$of_models"
         DNNL_MAX_CPU_ISA=AVX2 suite tests-avx2-old-name build -R '^(onednn|golden)$'
