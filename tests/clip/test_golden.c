@@ -77,29 +77,9 @@ static void golden_close(golden *g) {
     json_decref(g->ids);
 }
 
-/* Against the reference: the cosine, and in f32 every element too, which is a hundred times
- * stricter. */
 static void check_rows(const golden *g, const char *what, const float *rows, const float *expected,
                        size_t count, mmood_precision precision) {
-    size_t dimension = (size_t)g->info.dimension;
-    int f32 = precision == MMOOD_PRECISION_F32;
-    double least = f32 ? 0.999999 : precision == MMOOD_PRECISION_BF16 ? 0.999 : 0.998;
-    for (size_t i = 0; i < count; i++) {
-        double dot = 0, a = 0, b = 0, off = 0;
-        for (size_t d = 0; d < dimension; d++) {
-            double x = (double)rows[i * dimension + d], y = (double)expected[i * dimension + d];
-            dot += x * y;
-            a += x * x;
-            b += y * y;
-            off = fmax(off, fabs(x - y));
-        }
-        assert_true(fabs(a - 1) < 1e-5);
-        if (!(dot / sqrt(a * b) >= least) || (f32 && !(off <= 5e-6)))
-            fail_msg("%s: %s %zu has the cosine %.8f to the reference and is off by %.2g; %.6f%s "
-                     "is needed",
-                     mmood_model_path(g->model), what, i, dot / sqrt(a * b), off, least,
-                     f32 ? " and at most 5e-6" : "");
-    }
+    assert_near_rows(g->model, what, rows, expected, count, precision, 5e-6);
 }
 
 static void check_model(const char *name, mmood_precision precision) {
