@@ -41,4 +41,4 @@ cmake --build "$work/build"
 emulator=(qemu-aarch64-static -L "$work/root")
 "${emulator[@]}" "$work/build/mmood" inspect models/demo
 ctest --test-dir "$work/build" --output-on-failure -j 2 \
-    -E '^(cached|serve_load|serve_program|serve_soak|page|cli|cli_bench|cli_eval|envision|envision_chat|demo_envision)$'
+    -E '^(cached|serve_load|serve_program|serve_soak|page|cli|cli_bench|cli_eval|cli_open_clip|cli_precision|hub_cache|pull|pull_layouts|demo|envision|envision_chat|envision_replay)$'
