@@ -353,7 +353,12 @@ static mmood_status read_vision(mm_clip_config *out, const mm_config_source *fro
 static mmood_status check_tokenizer(const mm_config_source *from, int bidirectional,
                                     mmood_error *error) {
     const json_t *name = json_object_get(from->object, "hf_tokenizer_name");
-    if (!name || is_off(name) || (json_is_string(name) && !bidirectional))
+    if (!name || is_off(name))
+        return MMOOD_OK;
+    if (!json_is_string(name))
+        return mm_error_set(error, MMOOD_ERROR_FORMAT, "%s.hf_tokenizer_name must be a string",
+                            from->name);
+    if (!bidirectional)
         return MMOOD_OK;
     return mm_error_set(error, MMOOD_ERROR_UNSUPPORTED,
                         "%s.hf_tokenizer_name is given together with no_causal_mask; then texts "

@@ -208,6 +208,7 @@ static const struct {
     {MMOOD_ERROR_UNSUPPORTED, "{}",
      "{\"hf_tokenizer_name\":\"timm/ViT-B-16-SigLIP\",\"no_causal_mask\":true}",
      "hf_tokenizer_name is given together with no_causal_mask"},
+    {MMOOD_ERROR_FORMAT, "{}", "{\"hf_tokenizer_name\":3}", "hf_tokenizer_name must be a string"},
     {MMOOD_ERROR_UNSUPPORTED, "{}", "{\"tokenizer_kwargs\":{\"clean\":\"lower\"}}",
      "tokenizer_kwargs"},
     {MMOOD_ERROR_UNSUPPORTED, "{}", "{\"embed_cls\":true}", "embed_cls"},
