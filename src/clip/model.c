@@ -38,14 +38,13 @@ int mmood_precision_available(mmood_precision precision) {
 
 static mmood_status choose_precision(mmood_model *model, mmood_precision wanted,
                                      mmood_error *error) {
-    int has_bf16 = mm_engine_has_bf16();
-    int slower = !mm_engine_has_fast_bf16();
+    int has_bf16 = mm_engine_has_bf16(), is_fast = mm_engine_has_fast_bf16();
     switch (wanted) {
     case MMOOD_PRECISION_AUTO:
-        model->precision = has_bf16 && !slower ? MMOOD_PRECISION_BF16 : MMOOD_PRECISION_F32;
-        model->precision_reason = !has_bf16 ? "auto: this CPU has no bf16 instructions"
-                                  : slower  ? "auto: f32 is faster than bf16 on this CPU"
-                                            : "auto: this CPU multiplies bf16 faster than f32";
+        model->precision = is_fast ? MMOOD_PRECISION_BF16 : MMOOD_PRECISION_F32;
+        model->precision_reason = is_fast    ? "auto: this CPU multiplies bf16 faster than f32"
+                                  : has_bf16 ? "auto: f32 is faster than bf16 on this CPU"
+                                             : "auto: this CPU has no bf16 instructions";
         return MMOOD_OK;
     case MMOOD_PRECISION_F32:
         model->precision = wanted;
